@@ -1,0 +1,27 @@
+"""Rocket launching in Keras 3: train a light net beside its booster, then serve the light net alone.
+
+Zhou et al., "Rocket Launching: A Universal and Efficient Framework for Training Well-performing Light Net", AAAI 2018.
+"""
+
+from rocket_keras import callbacks, hints, layers, metrics, schedules
+from rocket_keras.counting import multiply_adds
+from rocket_keras.export import export_light
+from rocket_keras.latency import Latency, measure_latency
+from rocket_keras.pair import Pair
+from rocket_keras.rocket import Rocket
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Latency",
+    "Pair",
+    "Rocket",
+    "callbacks",
+    "export_light",
+    "hints",
+    "layers",
+    "measure_latency",
+    "metrics",
+    "multiply_adds",
+    "schedules",
+]

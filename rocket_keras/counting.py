@@ -1,0 +1,57 @@
+"""Multiply-adds of a net, counted from its graph."""
+
+import math
+from typing import Any
+
+import keras
+
+_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D")
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Count the multiply-adds of convolutions and dense layers for one example.
+
+    Embedding look-ups, normalisations, activations and additions are not counted, as in the papers.
+
+    Args:
+        model: Functional or built Sequential model.
+
+    Returns:
+        Multiply-adds for one row of the batch. WRN-16-1 on 32x32x3: 26.7 million.
+    """
+    return sum(_layer(model.get_layer(entry["name"]), entry) for entry in _functional(model).get_config()["layers"])
+
+
+def _functional(model: keras.Model) -> keras.Model:
+    return keras.Model(model.inputs, model.outputs) if isinstance(model, keras.Sequential) else model
+
+
+def _layer(layer: keras.Layer, entry: dict[str, Any]) -> int:
+    """Count one layer over all its calls in the graph; `entry` is its part of the model's config."""
+    calls = [_input_shape(node) for node in entry["inbound_nodes"]]
+    if isinstance(layer, keras.Model):
+        return len(calls) * multiply_adds(layer)
+    if isinstance(layer, keras.layers.Dense):
+        return sum(math.prod(shape[1:-1]) * math.prod(layer.kernel.shape) for shape in calls)
+    if type(layer).__name__ in _CONVOLUTIONS:
+        return sum(_positions(layer, shape) * math.prod(layer.kernel.shape) for shape in calls)
+    return 0
+
+
+def _input_shape(node: dict[str, Any]) -> tuple[int, ...]:
+    tensors = [leaf["config"]["shape"] for leaf in _tensor_configs(node["args"])]
+    return tuple(tensors[0]) if tensors else ()
+
+
+def _tensor_configs(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            return [value]
+        value = list(value.values())
+    return [found for item in value for found in _tensor_configs(item)] if isinstance(value, list | tuple) else []
+
+
+def _positions(layer: keras.Layer, input_shape: tuple[int, ...]) -> int:
+    output = tuple(layer.compute_output_shape(input_shape))[1:]
+    spatial = output[:-1] if layer.data_format == "channels_last" else output[1:]
+    return math.prod(spatial)

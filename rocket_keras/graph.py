@@ -1,0 +1,75 @@
+"""Reading and re-running functional graphs, through Keras's public interface alone."""
+
+from typing import Any
+
+import keras
+
+_SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "log_softmax", "sparsemax")
+
+
+def graph_model(model: Any, head: str) -> keras.Model:
+    """Return `model` as a functional model, or say why it has no graph.
+
+    Args:
+        model: Functional or built Sequential `keras.Model`.
+        head: What the model is called in the error: `"light"` or `"booster"`.
+
+    Raises:
+        ValueError: `model` is no Keras model, is subclassed without a graph, or is a Sequential model without an input.
+    """
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"{head} must be a keras.Model. Received: {type(model).__name__}.")
+    if isinstance(model, keras.Sequential):
+        if not model.built or not model.inputs:
+            raise ValueError(f"The {head} Sequential model has no input yet. Begin it with keras.Input(shape=...).")
+        return keras.Model(model.inputs, model.outputs[0], name=model.name)
+    if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
+        raise ValueError(
+            f"The {head} model ({type(model).__name__}) is subclassed and has no graph of layers. Build it with "
+            "keras.Model(inputs, outputs)."
+        )
+    return model
+
+
+def output_activation(model: keras.Model) -> str | None:
+    """Name the activation that turns the model's output into probabilities; None where none can be seen."""
+    last = model.get_layer(model.output_names[0]) if model.output_names[0] in _names(model) else model.layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return "softmax"
+    name = getattr(getattr(last, "activation", None), "__name__", "")
+    return name if name in _SQUASHING else None
+
+
+def run_once(model: keras.Model, inputs: dict[int, keras.KerasTensor], memo: dict[Any, Any]) -> keras.KerasTensor:
+    """Run the model's own layers on other input tensors, each layer once per distinct argument.
+
+    Args:
+        model: Functional model with one output.
+        inputs: For the id of each of the model's input tensors, the tensor to use instead.
+        memo: Results so far, shared between the models of one joint graph.
+
+    Returns:
+        The output tensor, `(batch, ...)`.
+    """
+
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        key = (id(layer), *(_identity(leaf) for leaf in keras.tree.flatten((args, kwargs))))
+        if key not in memo:
+            memo[key] = layer(*args, **kwargs)
+        return memo[key]
+
+    again = keras.models.clone_model(
+        model,
+        input_tensors=[inputs[id(tensor)] for tensor in model.inputs],
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+    return again.outputs[0]
+
+
+def _identity(leaf: Any) -> Any:
+    return id(leaf) if isinstance(leaf, keras.KerasTensor) else repr(leaf)
+
+
+def _names(model: keras.Model) -> set[str]:
+    return {layer.name for layer in model.layers}

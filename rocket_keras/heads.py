@@ -1,0 +1,71 @@
+"""What `Rocket.compile` is given for one head or for both, and the refusal of probabilities."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from rocket_keras.pair import HEADS
+
+
+def per_head(make: Callable[[Any], Any], value: Any) -> dict[str, Any]:
+    """Return `{"light": make(...), "booster": make(...)}` from one value for both heads or from such a dict."""
+    if not isinstance(value, Mapping):
+        return {head: make(value) for head in HEADS}
+    if set(value) != set(HEADS):
+        raise ValueError(f"A dict a head must have the keys {list(HEADS)}. Received: {sorted(value)}.")
+    return {head: make(value[head]) for head in HEADS}
+
+
+def label_loss(identifier: Any) -> keras.losses.Loss:
+    """Return a Keras loss for a name, a loss object or a function `(y_true, logits) -> (batch,)`."""
+    loss = keras.losses.get(identifier)
+    return loss if isinstance(loss, keras.losses.Loss) else _FunctionLoss(loss)
+
+
+def resolve_metrics(metrics: Any, logits: Mapping[str, Any]) -> dict[str, list[Any]] | None:
+    """Return fresh metric objects for each head, made for logits.
+
+    Args:
+        metrics: None, one metric, a list for both heads, or a dict a head. `"accuracy"` of one logit has threshold 0.
+        logits: The heads' symbolic logits.
+
+    Raises:
+        ValueError: A metric wants probabilities.
+    """
+    if metrics is None:
+        return None
+    lists = per_head(lambda value: value if isinstance(value, list | tuple) else [value], metrics)
+    resolved = {head: [_metric(m, logits[head].shape[-1] == 1) for m in lists[head]] for head in HEADS}
+    refuse_probabilities({f"{head} metric": m for head in HEADS for m in resolved[head]})
+    return resolved
+
+
+def refuse_probabilities(objects: Mapping[str, Any]) -> None:
+    """Raise where a loss or metric takes probabilities: both heads leave logits."""
+    for owner, item in objects.items():
+        config = item.get_config() if hasattr(item, "get_config") else {}
+        options = config.get("fn_kwargs", config)
+        name = getattr(item, "name", getattr(item, "__name__", item))
+        plain = name in ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy")
+        if options.get("from_logits", not plain) is False:
+            raise ValueError(f"{owner}: {name} takes probabilities, but both heads leave logits. Give it from_logits=True.")
+
+
+def _metric(metric: Any, one_logit: bool) -> Any:
+    if metric in ("accuracy", "acc") and one_logit:
+        return keras.metrics.BinaryAccuracy(name=metric, threshold=0.0)
+    if isinstance(metric, keras.metrics.Metric):
+        return type(metric).from_config(metric.get_config())
+    return metric
+
+
+class _FunctionLoss(keras.losses.Loss):
+    """A plain function as a loss, so that `sample_weight` reaches it."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]):
+        super().__init__(name=function.__name__)
+        self.function = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.function(y_true, y_pred)

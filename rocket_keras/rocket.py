@@ -1,0 +1,269 @@
+"""Rocket: the algorithm as a Keras model - three loss terms, two heads, one gradient block."""
+
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from rocket_keras import hints, schedules
+from rocket_keras.callbacks import StopOnNonFinite
+from rocket_keras.checks import check_arrays
+from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resolve_metrics
+from rocket_keras.pair import HEADS, Pair
+from rocket_keras.paired_optimizer import PairedOptimizer
+from rocket_keras.train_step import TrainStep
+
+TERMS = ("light", "booster", "hint")
+
+
+class Route(NamedTuple):
+    """Loss terms, and the variables that are differentiated by their sum."""
+
+    terms: tuple[str, ...]
+    variables: list[keras.Variable]
+
+
+@keras.saving.register_keras_serializable(package="rocket_keras")
+class Rocket(TrainStep, keras.Model):
+    r"""Train a light net beside its booster; the booster's logits hint the light net on every batch.
+
+    $$ L = L_{light}(y, l) + L_{booster}(y, z) + \lambda \cdot \mathrm{hint}(l, z) $$
+
+    It differs from `keras.distillation.Distiller`: both nets learn at once, may share layers, and `sample_weight` reaches all
+    three terms. Regularisation losses of the layers are added as in any Keras model.
+
+    Args:
+        pair: The two nets.
+        hint: A `rocket_keras.hints` loss or any `keras.distillation.DistillationLoss`.
+        hint_weight: λ, a number of at least 0 or a `rocket_keras.schedules.Schedule` over training batches.
+        gradient_block: Stop the hint's gradient at the booster's logits. Shared variables still get it through the light
+            net.
+        light_to_shared: Let the light net's terms (labels and hint) move the shared variables, as the paper does. With
+            `False` shared variables learn from the booster's labels alone, and the booster's course does not depend on the
+            light net.
+
+    Logs: `loss` (the sum above), `light_loss`, `booster_loss`, `hint_loss` (before the weight), and every metric once a head:
+    `light_accuracy`, `booster_accuracy`.
+
+    Example:
+
+    ```python
+    rocket = Rocket(pair, hint_weight=0.03)
+    rocket.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    rocket.fit(x, y, epochs=10)
+    pair.light.predict(x)
+    ```
+
+    References:
+        Zhou et al., Rocket Launching, AAAI 2018, equations 1 to 3. `light_to_shared=False` is the variant of production CTR
+        libraries.
+    """
+
+    def __init__(
+        self,
+        pair: Pair,
+        hint: keras.distillation.DistillationLoss | None = None,
+        hint_weight: float | schedules.Schedule = 0.03,
+        gradient_block: bool = True,
+        light_to_shared: bool = True,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        hint = hints.SquaredLogitHint() if hint is None else hint
+        if not isinstance(hint, keras.distillation.DistillationLoss):
+            raise ValueError(f"hint must be a keras.distillation.DistillationLoss. Received: {hint!r}.")
+        is_schedule = isinstance(hint_weight, schedules.Schedule)
+        self.pair, self.hint = pair, hint
+        self.hint_weight = hint_weight if is_schedule else schedules.Constant(hint_weight)
+        self.gradient_block, self.light_to_shared = bool(gradient_block), bool(light_to_shared)
+        self.joint = pair.joint
+        self.head_losses: dict[str, keras.losses.Loss] = {}
+        self.trackers = [keras.metrics.Mean(name=f"{term}_loss") for term in TERMS]
+        self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
+        self.bad_terms = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="bad_terms")
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+        """Return `{"light": logits, "booster": logits, ...taps}`, each `(batch, ...)`."""
+        return self.joint(inputs, training=training)
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        booster_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configure training; every further argument is `keras.Model.compile`'s.
+
+        Args:
+            optimizer: Moves all variables, or those of the light net alone when `booster_optimizer` is given.
+            loss: One label loss for both heads, or `{"light": ..., "booster": ...}`. It must take logits.
+            metrics, weighted_metrics: A list for both heads, or a dict a head. `"accuracy"` means logits.
+            booster_optimizer: Moves the whole booster: its own and the shared variables.
+
+        Raises:
+            ValueError: No loss, or a loss or metric that wants probabilities.
+        """
+        if loss is None:
+            raise ValueError("Rocket.compile needs a loss that takes logits, for both heads. Received: loss=None.")
+        self.head_losses = per_head(label_loss, loss)
+        refuse_probabilities(self.head_losses)
+        optimizers = [keras.optimizers.get(o) if o is not None else None for o in (optimizer, booster_optimizer)]
+        # A namespace, not a dict: Keras would track the metrics in a dict and report them a second time.
+        self._compiled_with = SimpleNamespace(
+            optimizer=optimizers[0],
+            loss=loss,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            booster_optimizer=optimizers[1],
+            **kwargs,
+        )
+        logits = {head: self.joint.output[head] for head in HEADS}
+        super().compile(
+            optimizer=self._joined_optimizer(*optimizers),
+            metrics=resolve_metrics(metrics, logits),
+            weighted_metrics=resolve_metrics(weighted_metrics, logits),
+            **kwargs,
+        )
+
+    def loss_terms(self, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> dict[str, Any]:
+        """Return the three terms, each a scalar, ready to be summed: the hint has its weight already.
+
+        Args:
+            y: Labels, one tensor for both heads or `{"light": ..., "booster": ...}`.
+            y_pred: What `call` returned.
+            sample_weight: `(batch,)` or None; reaches all three terms.
+            training: Whether this is a training batch: only these count for the schedule.
+        """
+        labels = per_head(lambda value: value, y)
+        terms = {h: self.head_losses[h](labels[h], y_pred[h], sample_weight=sample_weight) for h in HEADS}
+        hint = self._hint_loss(y_pred, sample_weight)
+        rows = ops.shape(y_pred["light"])[0]
+        seen = (terms["light"], terms["booster"], hint)
+        for tracker, value in zip(self.trackers, seen, strict=True):
+            tracker.update_state(ops.stop_gradient(value), sample_weight=rows)
+        terms["hint"] = self.hint_weight(self.step) * hint
+        if training:
+            self.step.assign_add(1)
+            self._note_non_finite(seen)
+        return terms
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the sum of the three terms and of the layers' own losses, a scalar."""
+        terms = self.loss_terms(y, y_pred, sample_weight, training)
+        return sum(terms.values()) + self.layer_losses()
+
+    def layer_losses(self) -> Any:
+        """Return the sum of regularisation and `add_loss` terms of the layers, a scalar."""
+        return sum((ops.cast(ops.sum(loss), "float32") for loss in self.losses), start=0.0)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Update every metric on both heads and return all of them."""
+        logits = {head: y_pred[head] for head in HEADS}
+        return super().compute_metrics(x, per_head(lambda value: value, y), logits, sample_weight)
+
+    @property
+    def routed(self) -> bool:
+        """Whether gradients are routed by variable, rather than taken of the whole loss at once."""
+        return not self.light_to_shared
+
+    def routes(self) -> list[Route]:
+        """Say which terms each trainable variable is differentiated by; the routes' variables are a partition.
+
+        Used when `light_to_shared` is off: shared variables see the booster's labels alone.
+        """
+        pair = self.pair
+        light = Route(("light", "hint"), pair.light_variables)
+        if self.gradient_block:
+            return [Route(("booster",), pair.shared_variables + pair.booster_variables), light]
+        return [
+            Route(("booster",), pair.shared_variables),
+            Route(("booster", "hint"), pair.booster_variables),
+            light,
+        ]
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Train as `keras.Model.fit`; arrays are checked first, and a NaN in a term stops the run.
+
+        Raises:
+            ValueError: NumPy arrays without rows, with NaN, or with labels that the logits do not have.
+            rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN or infinite; the message names it.
+        """
+        check_arrays(x, y, self.joint)
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+            callbacks = [StopOnNonFinite(), *given]
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def non_finite_terms(self) -> tuple[str, ...]:
+        """Name the loss terms that were NaN or infinite in the first bad training batch; empty when all is well."""
+        bits = int(ops.convert_to_numpy(self.bad_terms.value))
+        return tuple(f"{term}_loss" for i, term in enumerate(TERMS) if bits >> i & 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments; the pair as one joint graph."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            "pair": self.pair.get_config(),
+            "hint": serialize(self.hint),
+            "hint_weight": serialize(self.hint_weight),
+            "gradient_block": self.gradient_block,
+            "light_to_shared": self.light_to_shared,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Rocket":
+        """Rebuild the rocket from `get_config`."""
+        config = dict(config)
+        pair = Pair.from_config(config.pop("pair"))
+        for key in ("hint", "hint_weight"):
+            config[key] = keras.saving.deserialize_keras_object(config[key])
+        return cls(pair, **config)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Return what `compile` was given, so that a loaded Rocket trains on."""
+        return keras.saving.serialize_keras_object(vars(self._compiled_with)) if self.compiled else {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says and make the optimizer's variables."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def _joined_optimizer(self, optimizer: Any, booster_optimizer: Any) -> keras.optimizers.Optimizer:
+        if booster_optimizer is None:
+            return optimizer
+        return PairedOptimizer(optimizer, booster_optimizer, self.pair.shared_variables + self.pair.booster_variables)
+
+    def _hint_loss(self, y_pred: Any, sample_weight: Any) -> Any:
+        light, booster = (ops.cast(y_pred[head], "float32") for head in HEADS)
+        booster = ops.stop_gradient(booster) if self.gradient_block else booster
+        if sample_weight is None:
+            return self.hint.compute_loss(booster, light)
+        if not hasattr(self.hint, "per_example"):
+            raise ValueError(
+                f"sample_weight cannot reach the hint {type(self.hint).__name__}: it has no per_example(booster, light). "
+                "Use a loss of rocket_keras.hints, or subclass rocket_keras.hints.Hint."
+            )
+        losses = self.hint.per_example(booster, light)
+        weights = ops.reshape(ops.cast(sample_weight, losses.dtype), ops.shape(losses))
+        return ops.mean(losses * weights)
+
+    def _note_non_finite(self, values: tuple[Any, ...]) -> None:
+        bits = sum(ops.cast(ops.logical_not(ops.isfinite(v)), "int32") * (1 << i) for i, v in enumerate(values))
+        self.bad_terms.assign(ops.where(self.bad_terms.value == 0, bits, self.bad_terms.value))

@@ -1,0 +1,165 @@
+"""A launch in numbers and in plain words: the table, the sentences and the latency's setting, from metrics.json's content.
+
+Numbers get their decimals here and nowhere else, so that the terminal, the page and the plots agree.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+NET_NAMES = {
+    "base": "base",
+    "light": "light (rocket)",
+    "booster": "booster alone",
+    "booster_in_rocket": "booster in rocket",
+}
+CTR_QUALITIES = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss"}
+MISSING = "–"
+
+
+def summary_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
+    """The table as column name to text: a row for each net, and one for the Bayes optimum where the data set knows it."""
+    qualities = _quality_columns(metrics)
+    rows = [
+        {
+            "net": NET_NAMES[name],
+            **{title: text(net["test"].get(key)) for title, (key, text) in qualities.items()},
+            "parameters": f"{net['parameters']:,}",
+            "multiply-adds": f"{net['multiply_adds']:,}",
+            "p50 ms": format_number((net["latency"] or {}).get("p50_ms")),
+            "p99 ms": format_number((net["latency"] or {}).get("p99_ms")),
+            "training s": format_number(net["training_seconds"]),
+        }
+        for name, net in nets_in_order(metrics).items()
+    ]
+    bayes = metrics["dataset"].get("bayes")
+    if bayes:
+        known = {title: text(bayes.get(key)) for title, (key, text) in qualities.items()}
+        rows.append({**dict.fromkeys(rows[0], MISSING), "net": "Bayes optimum", **known})
+    return rows
+
+
+def nets_in_order(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The nets of this run, always in the order base, light, booster, booster in rocket."""
+    return {name: metrics["nets"][name] for name in NET_NAMES if name in metrics["nets"]}
+
+
+def is_accuracy(metrics: dict[str, Any]) -> bool:
+    """Whether the run is judged by accuracy; else by AUC, GAUC and log loss."""
+    return "accuracy" in metrics["nets"]["base"]["test"]
+
+
+def _quality_columns(metrics: dict[str, Any]) -> dict[str, tuple[str, Callable[[float | None], str]]]:
+    """Column title to the key in a net's test numbers and the formatter of its value."""
+    if not is_accuracy(metrics):
+        return {f"test {title}": (key, lambda value: _fixed(value, 4)) for key, title in CTR_QUALITIES.items()}
+    rows = metrics["dataset"]["rows"]["test"]
+    return {
+        "test accuracy %": ("accuracy", lambda value: _fixed(value, 2, scale=100)),
+        "95 % interval": ("accuracy", lambda value: _interval(value, rows)),
+    }
+
+
+def summary_sentences(metrics: dict[str, Any]) -> list[str]:
+    """What came out, in plain words made from the numbers, whichever way they point."""
+    key = "accuracy" if is_accuracy(metrics) else "auc"
+    quality = {name: net["test"].get(key) for name, net in nets_in_order(metrics).items()}
+    base, light, booster = quality["base"], quality["light"], quality["booster"]
+    if not (_known(base) and _known(light) and _known(booster)):
+        return ["A test number is missing, so the nets cannot be compared.", *_cost_sentences(metrics)]
+    rows, data = metrics["dataset"]["rows"]["test"], metrics["dataset"]["name"]
+    text = (lambda value: f"{100 * value:.2f} %") if key == "accuracy" else (lambda value: f"{value:.4f}")
+    name = "accuracy" if key == "accuracy" else "AUC"
+    return [
+        f"On the {rows:,} test rows of {data}, the light net that came out of the rocket launch reaches an {name} of "
+        f"{text(light)}, the same net trained alone {text(base)}, and the booster trained alone {text(booster)}.",
+        _verdict(base, light, booster, key),
+        *_cost_sentences(metrics),
+        _caution(base, light, rows, key, metrics["seed"]),
+    ]
+
+
+def _verdict(base: float, light: float, booster: float, key: str) -> str:
+    gain, gap = light - base, booster - base
+    size = f"{abs(100 * gain):.2f} percentage points" if key == "accuracy" else f"{abs(gain):.4f}"
+    if gain < 0:
+        return f"The launch did not help here: it cost the light net {size}."
+    if gain == 0:
+        return "The launch did not help here: it left the light net where it was."
+    if gap <= 0:
+        return f"The launch gained the light net {size}, though the booster trained alone is no better than the base."
+    if light >= booster:
+        return (
+            f"The launch gained the light net {size}, which puts it level with the booster trained alone or above it."
+        )
+    return f"The launch gained the light net {size} and closed {100 * gain / gap:.0f} % of its gap to the booster."
+
+
+def _cost_sentences(metrics: dict[str, Any]) -> list[str]:
+    light, booster = metrics["nets"]["light"], metrics["nets"]["booster"]
+    ratio = booster["multiply_adds"] / light["multiply_adds"]
+    cost = (
+        f"The light net needs {light['multiply_adds']:,} multiply-adds a row, {ratio:.1f} times fewer than the booster"
+    )
+    if not (light["latency"] and booster["latency"]):
+        return [f"{cost}."]
+    fast, slow = (format_number(net["latency"]["p50_ms"]) for net in (light, booster))
+    return [f"{cost}, and answers a batch of {light['latency']['batch_size']} in {fast} ms against {slow} ms (median)."]
+
+
+def _caution(base: float, light: float, rows: int, key: str, seed: int) -> str:
+    once = f"This is one run with seed {seed}: repeat it with other seeds before relying on a small difference"
+    if key != "accuracy":
+        return f"{once}."
+    (_, low), (high, _) = sorted((wilson_interval(base, rows), wilson_interval(light, rows)))
+    return f"{once}; the 95 % intervals of base and light {'overlap' if high <= low else 'do not overlap'}."
+
+
+def latency_note(metrics: dict[str, Any]) -> str:
+    """One sentence with the batch, threads, runtime, requests and device of the table's latencies."""
+    settings: dict[str, list[str]] = {}
+    for name, net in nets_in_order(metrics).items():
+        if net["latency"]:
+            settings.setdefault(_latency_setting(net["latency"]), []).append(NET_NAMES[name])
+    if not settings:
+        return "Latency was not measured."
+    if len(settings) == 1:
+        return f"Latency: {next(iter(settings))}, on {metrics['device']}."
+    parts = "; ".join(f"{', '.join(names)}: {setting}" for setting, names in settings.items())
+    return f"Latency: {parts}; on {metrics['device']}."
+
+
+def _latency_setting(latency: dict[str, Any]) -> str:
+    threads = "1 thread" if latency["threads"] == 1 else f"{latency['threads']} threads"
+    return f"batch of {latency['batch_size']}, {threads}, {latency['runtime']}, {latency['requests']:,} requests"
+
+
+def wilson_interval(share: float, rows: int) -> tuple[float, float]:
+    """95 % interval of a share observed in `rows` rows (Wilson, JASA 1927); it stays within 0 and 1, also at the ends."""
+    z = 1.959964
+    centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def format_number(value: float | None) -> str:
+    """A positive quantity with three significant digits and no exponent, 0.0523 or 12.3 or 1,234; a dash where unknown."""
+    if not _known(value):
+        return MISSING
+    digits = 2 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{value:,.{max(0, digits)}f}"
+
+
+def _fixed(value: float | None, decimals: int, scale: float = 1.0) -> str:
+    return f"{scale * value:.{decimals}f}" if _known(value) else MISSING
+
+
+def _interval(accuracy: float | None, rows: int) -> str:
+    if not _known(accuracy):
+        return MISSING
+    low, high = wilson_interval(accuracy, rows)
+    return f"{100 * low:.2f} to {100 * high:.2f}"
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,35 @@
+"""The training step under TensorFlow."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class TrainStep:
+    """Mixin before `keras.Model`."""
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Differentiate each route by its own variables and apply all gradients at once."""
+        if not self.routed:
+            return super().train_step(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        routes = self.routes()
+        with tf.GradientTape(persistent=True) as tape:
+            y_pred = self(x, training=True)
+            terms = self.loss_terms(y, y_pred, sample_weight)
+            extra = self.layer_losses()
+            losses = [self.optimizer.scale_loss(sum(terms[name] for name in names) + extra) for names, _ in routes]
+        self._loss_tracker.update_state(sum(terms.values()) + extra, sample_weight=tf.shape(y_pred["light"])[0])
+        gradients: dict[int, Any] = {}
+        for loss, (_, variables) in zip(losses, routes, strict=True):
+            found = tape.gradient(loss, [variable.value for variable in variables])
+            gradients.update(zip(map(id, variables), found, strict=True))
+        variables = self.trainable_variables
+        self.optimizer.apply([gradients[id(variable)] for variable in variables], variables)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def predict_step(self, data: Any) -> dict[str, Any]:
+        """Return the two heads; taps serve training alone."""
+        outputs = super().predict_step(data)
+        return {head: outputs[head] for head in ("light", "booster")}

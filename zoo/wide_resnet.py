@@ -1,0 +1,99 @@
+"""Wide ResNet pairs: a shallow light net that shares convolutions with a deep booster."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import keras
+from keras import layers
+
+from rocket_keras.layers import PreActivationBlock
+from rocket_keras.layers.pre_activation_block import batch_norm
+from rocket_keras.pair import Pair
+
+Sharing = Literal["bottom", "interval", "none"]
+Groups = list[list[PreActivationBlock]]
+
+_CHANNELS = (16, 32, 64)
+
+
+def wide_resnet_pair(
+    light_depth: int = 16,
+    booster_depth: int = 40,
+    width: int = 1,
+    num_classes: int = 10,
+    input_shape: Sequence[int] = (32, 32, 3),
+    sharing: Sharing = "interval",
+) -> Pair:
+    """Build a WRN-`light_depth`-`width` light net under a WRN-`booster_depth`-`width` booster.
+
+    Convolution weights are shared, BatchNorms and heads never. The stem is shared and computed once.
+
+    Args:
+        light_depth, booster_depth: 6 n + 4, with n blocks in each of the three groups.
+        width: Channels of the groups are 16, 32 and 64 times this.
+        num_classes: Logits of both heads.
+        input_shape: `(height, width, channels)` of an image.
+        sharing: `"interval"`: the light net's blocks are the lowest of each of the booster's groups. `"bottom"`: the light
+            net is the booster's first two groups whole with a head of its own; `light_depth` is not used. `"none"`: two
+            nets with nothing in common but the images.
+
+    Returns:
+        The pair, untrained. WRN-16-1 under WRN-40-1: 175,066 and 563,930 parameters.
+
+    Raises:
+        ValueError: A depth that is not 6 n + 4, a light net deeper than its booster, or an unknown sharing.
+
+    References:
+        Zhou et al., Rocket Launching, AAAI 2018, figure 4; Zagoruyko, Komodakis, Wide Residual Networks, BMVC 2016.
+    """
+    if sharing not in ("bottom", "interval", "none"):
+        raise ValueError(f'sharing must be "bottom", "interval" or "none". Received: {sharing!r}.')
+    light_blocks, booster_blocks = _blocks("light_depth", light_depth), _blocks("booster_depth", booster_depth)
+    if sharing == "interval" and light_blocks > booster_blocks:
+        raise ValueError(f"The light net must not be deeper than its booster. Received: {light_depth} > {booster_depth}.")
+    images = keras.Input(tuple(input_shape), name="images")
+    groups = _groups(booster_blocks, width, "booster")
+    if sharing == "none":
+        light_groups, light_stem = _groups(light_blocks, width, "light"), _stem("light")(images)
+        booster_stem = _stem("booster")(images)
+    else:
+        kept = groups[:2] if sharing == "bottom" else [group[:light_blocks] for group in groups]
+        light_groups = [[block.twin(block.name.replace("booster", "light")) for block in group] for group in kept]
+        light_stem = booster_stem = _stem("shared")(images)
+    light = keras.Model(images, _logits(light_stem, light_groups, num_classes, "light"), name="light")
+    booster = keras.Model(images, _logits(booster_stem, groups, num_classes, "booster"), name="booster")
+    return Pair(light=light, booster=booster)
+
+
+def _blocks(name: str, depth: int) -> int:
+    if depth < 10 or (depth - 4) % 6:
+        raise ValueError(f"{name} must be 6 n + 4 with n at least 1 (10, 16, 22, 28, ...). Received: {name}={depth}.")
+    return (depth - 4) // 6
+
+
+def _stem(name: str) -> layers.Conv2D:
+    initializer = "he_normal"
+    return layers.Conv2D(
+        _CHANNELS[0], 3, padding="same", use_bias=False, kernel_initializer=initializer, name=f"{name}_stem"
+    )
+
+
+def _groups(blocks: int, width: int, name: str) -> Groups:
+    """Make the blocks of three groups; the first block of a group projects where the number of channels changes."""
+    groups, channels = [], _CHANNELS[0]
+    for g, base in enumerate(_CHANNELS):
+        first = PreActivationBlock(base * width, 2 if g else 1, channels != base * width, f"{name}_group{g}_block0")
+        rest = [PreActivationBlock(base * width, name=f"{name}_group{g}_block{b}") for b in range(1, blocks)]
+        groups.append([first, *rest])
+        channels = base * width
+    return groups
+
+
+def _logits(x: keras.KerasTensor, groups: Groups, num_classes: int, name: str) -> keras.KerasTensor:
+    for group in groups:
+        for block in group:
+            x = block(x)
+    x = layers.Activation("relu", name=f"{name}_relu")(batch_norm(f"{name}_norm")(x))
+    x = layers.GlobalAveragePooling2D(name=f"{name}_pool")(x)
+    # Logits stay float32 under a mixed-precision policy: the hint squares their difference.
+    return layers.Dense(num_classes, dtype="float32", name=f"{name}_logits")(x)
