@@ -1,7 +1,8 @@
 """Light/booster pairs to build, to launch and to compare with."""
 
 from zoo.ctr import ctr_pair
+from zoo.entries import Entry, get_entry, list_entries
 from zoo.features import Categorical, Numeric
 from zoo.wide_resnet import wide_resnet_pair
 
-__all__ = ["Categorical", "Numeric", "ctr_pair", "wide_resnet_pair"]
+__all__ = ["Categorical", "Entry", "Numeric", "ctr_pair", "get_entry", "list_entries", "wide_resnet_pair"]

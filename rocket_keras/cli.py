@@ -1,0 +1,128 @@
+"""The command line: the only file that sees rocket_keras, zoo and tuning together.
+
+Keras is imported inside the commands, so that `--help` answers at once and the backend can still be chosen.
+"""
+
+import importlib.util
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+try:
+    import typer
+except ModuleNotFoundError as error:
+    raise SystemExit("rocket-keras needs typer. Install it with: pip install 'rocket-keras[launch]'") from error
+
+app = typer.Typer(
+    help="Rocket launching: train a light net beside its booster, serve the light net alone.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+zoo_app = typer.Typer(help="The entries of the zoo.", no_args_is_help=True)
+app.add_typer(zoo_app, name="zoo")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder with the downloaded data sets; ROCKET_KERAS_DATA is used otherwise.", show_default=False),
+]
+
+
+@app.callback()
+def _options() -> None:
+    """Rocket launching: train a light net beside its booster, serve the light net alone."""
+
+
+@app.command()
+def launch(
+    entry: Annotated[str, typer.Argument(help="Name or short name of a zoo entry: digits, ml1m, adsim, ...")],
+    data_dir: DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/ENTRY otherwise.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="First seed.", min=0)] = 0,
+    seeds: Annotated[int, typer.Option(help="Number of seeds; above 1 each has its own folder.", min=1)] = 1,
+    epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)] = None,
+    train_rows: Annotated[
+        int | None, typer.Option(help="Training rows instead of the recipe's.", min=1, show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as one JSON object.")] = False,
+) -> None:
+    """Train base, booster and rocket under one budget; measure, export and report them.
+
+    The same command goes on with a run that was interrupted, from its last epoch.
+    """
+    import dataclasses
+
+    from rich.console import Console
+
+    import zoo
+    from rocket_keras.launch import launch as run
+    from rocket_keras.launch.spread import print_spread, spread
+    from rocket_keras.report import print_table
+
+    row = zoo.get_entry(entry)
+    changes: dict[str, Any] = {"epochs": epochs, "train_rows": train_rows}
+    recipe = dataclasses.replace(row.recipe, **{key: value for key, value in changes.items() if value is not None})
+    folder = out or Path("runs") / entry
+    console: Console = Console()
+    if not console.is_terminal:
+        console.width = 140
+    answers = []
+    command = shlex.join(["rocket-keras", *sys.argv[1:]])
+    for number in range(seed, seed + seeds):
+        target = folder if seeds == 1 else folder / f"seed-{number}"
+        answers.append(run(row.plan(data_dir, number, recipe), target, number, command))
+        if not as_json:
+            print_table(answers[-1], console)
+            console.print(f"Report: {target / 'report.html'}", markup=False, soft_wrap=True)
+    summary = spread(answers, folder / "summary.json") if seeds > 1 else answers[0]
+    if as_json:
+        print(json.dumps(summary))
+    elif seeds > 1:
+        print_spread(summary, console)
+
+
+@zoo_app.command("list")
+def list_zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the entries: name, short name, data, whether they need a download."""
+    import zoo
+
+    rows = [zoo.get_entry(name) for name in zoo.list_entries()]
+    if as_json:
+        print(json.dumps([{"name": row.name, "short": row.short, "licence": row.licence} for row in rows]))
+        return
+    for row in rows:
+        print(f"{row.name:40} {row.short or '-':8} {row.licence}")
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one line on standard error, without a traceback."""
+    _choose_backend()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app()
+    except KeyboardInterrupt:
+        _stop("interrupted. The same command goes on from the last finished epoch.", 130)
+    except (ValueError, KeyError, OSError, ImportError, ArithmeticError) as error:
+        if os.environ.get("ROCKET_KERAS_TRACEBACK"):
+            raise
+        message = error.args[0] if isinstance(error, KeyError) else str(error)
+        _stop(" ".join(str(message).split()), 2)
+
+
+def _stop(message: str, code: int) -> None:
+    print(f"rocket-keras: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def _choose_backend() -> None:
+    """Take the one backend that is installed where the user named none; Keras's own default is TensorFlow regardless."""
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    if "KERAS_BACKEND" in os.environ or (home / "keras.json").exists():
+        return
+    found = [name for name in ("jax", "torch", "tensorflow") if importlib.util.find_spec(name)]
+    if not found:
+        _stop("no backend is installed. Install one with: pip install 'rocket-keras[jax,launch]'", 2)
+    os.environ["KERAS_BACKEND"] = found[0]

@@ -1,0 +1,79 @@
+"""The files of a run: written whole or not at all, so that a kill at any time leaves a state to go on from."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON under a temporary name and move it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    os.replace(draft, path)
+
+
+def claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Take the folder for a run with these settings, or go on with one that was begun with the same.
+
+    Raises:
+        ValueError: The folder holds a run with other settings; the first difference is named.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        write_json(path, settings)
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    wanted = json.loads(json.dumps(settings))
+    for key in sorted(set(before) | set(wanted)):
+        if before.get(key) != wanted.get(key):
+            raise ValueError(
+                f"{folder} holds a run with {key}={before.get(key)}, and this one has {key}={wanted.get(key)}. "
+                "Choose another folder with --out, or remove that one."
+            )
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves weights, optimizer and history after each epoch; the JSON file is the last to appear and names the weights.
+
+    Args:
+        folder: Folder of this one training.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder = folder
+        self.state: dict[str, Any] = {"epoch": 0, "seconds": 0.0, "history": {}, "weights": None}
+        if (folder / "state.json").exists():
+            self.state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        self.seconds = 0.0
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the last saved epoch into the built and compiled model; return the number of finished epochs."""
+        if self.state["weights"] is not None:
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(self.folder / self.state["weights"])
+        return self.state["epoch"]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Save; `seconds` is the training time of this epoch, set by whoever measures it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        old, name = self.state["weights"], f"epoch-{epoch + 1:04d}.weights.h5"
+        draft = self.folder / f"part-{name}"
+        self.model.save_weights(draft, overwrite=True)
+        os.replace(draft, self.folder / name)
+        history = self.state["history"]
+        for key, value in (logs or {}).items():
+            history.setdefault(key, []).append(float(value))
+        self.state = {
+            "epoch": epoch + 1,
+            "seconds": self.state["seconds"] + self.seconds,
+            "history": history,
+            "weights": name,
+        }
+        write_json(self.folder / "state.json", self.state)
+        if old not in (None, name):
+            (self.folder / old).unlink(missing_ok=True)

@@ -1,0 +1,48 @@
+"""Mean and spread of a launch over seeds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from rocket_keras.launch.run_folder import write_json
+
+
+def spread(answers: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+    """Put the test scores of several seeds together and write them.
+
+    Args:
+        answers: `metrics.json` of each seed.
+        path: Where the summary goes.
+
+    Returns:
+        Facts that the seeds have in common, and for each net and score the values, mean and sample standard deviation.
+    """
+    first = answers[0]
+    nets: dict[str, Any] = {}
+    for net, row in first["nets"].items():
+        scores = {}
+        for name in row["test"]:
+            values = [answer["nets"][net]["test"][name] for answer in answers]
+            scores[name] = {"values": values, "mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
+        seconds = [answer["nets"][net]["training_seconds"] for answer in answers]
+        kept = {key: row[key] for key in ("parameters", "multiply_adds")}
+        nets[net] = {"test": scores, **kept, "training_seconds": float(np.mean(seconds)), "latency": row["latency"]}
+    common = ("entry", "command", "backend", "device", "versions", "git_commit", "date", "dataset", "recipe")
+    summary = {**{key: first[key] for key in common}, "seeds": [answer["seed"] for answer in answers], "nets": nets}
+    write_json(path, summary)
+    return summary
+
+
+def print_spread(summary: dict[str, Any], console: Console) -> None:
+    """Print one row a net: mean and standard deviation of each test score."""
+    table = Table(title=f"{summary['entry']}: test split, mean ± standard deviation over seeds {summary['seeds']}")
+    names = list(next(iter(summary["nets"].values()))["test"])
+    for column in ("net", *names):
+        table.add_column(column, justify="left" if column == "net" else "right")
+    for net, row in summary["nets"].items():
+        cells = [f"{row['test'][name]['mean']:.4f} ± {row['test'][name]['std']:.4f}" for name in names]
+        table.add_row(net, *cells)
+    console.print(table)
