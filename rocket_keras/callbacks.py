@@ -13,20 +13,20 @@ from rocket_keras.metrics import GAUC
 class GroupAUC(keras.callbacks.Callback):
     """Logs the GAUC of held-out rows after each epoch: `val_light_gauc` and `val_booster_gauc`, or `val_gauc`.
 
-    It does what `rocket_keras.metrics.GAUC` inside `compile` cannot, as Keras hands no group to a metric. The two names
-    are those of a Rocket, whose prediction is `{"light": logits, "booster": logits}`; `val_gauc` is that of a model with
-    one output. Callbacks that shall see the values (EarlyStopping, ModelCheckpoint) come after it in the list.
+    It does what `rocket_keras.metrics.GAUC` inside `compile` cannot, as Keras hands no group to a metric. The first two
+    names are those of a Rocket, whose prediction is `{"light": logits, "booster": logits}`; `val_gauc` is that of a
+    model with one output. Callbacks that shall see the values (EarlyStopping, ModelCheckpoint) come after it.
 
     Args:
         data: `(x, y)` or `(x, y, groups)`, arrays in memory. x is what `model.predict` takes; y are labels 0 or 1,
             shape (rows,) or (rows, 1); groups are integers or strings of the same shape.
-        group: the key of x that holds the groups where `data` has no third item. A column that the model does not take as
-            an input goes into the third item instead.
+        group: the key of x that holds the groups where `data` has no third item. A column that the model does not
+            take as an input goes into the third item instead.
         batch_size: rows per prediction batch.
 
     Raises:
-        ValueError: at construction, for a missing group column or id, lengths that differ, labels other than 0 and 1; at
-            the end of an epoch, for NaN scores and for a model of several outputs that are not light and booster.
+        ValueError: at construction, for a missing group column or id, lengths that differ, labels other than 0 and 1;
+            at the end of an epoch, for NaN scores and for several outputs that are not light and booster.
 
     Example:
         >>> rocket.fit(train, callbacks=[GroupAUC((x, y), group="user_id"), keras.callbacks.ModelCheckpoint(...)])
@@ -89,8 +89,8 @@ class NonFiniteLoss(FloatingPointError):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Raises NonFiniteLoss as soon as a loss term is NaN or infinite, instead of training on with spoilt weights.
 
-    It comes *before* every checkpoint callback in the list, so that the last good checkpoint stays: a checkpoint at the end
-    of an epoch is then never written from spoilt weights. One that saves every few batches needs `every=1` as well.
+    It comes *before* every checkpoint callback in the list, so that the last good checkpoint stays: a checkpoint at the
+    end of an epoch is then never written from a bad epoch. One that saves every few batches needs `every=1` as well.
 
     Args:
         every: batches between two checks; each check waits for the device. An epoch's end is always checked.
@@ -139,7 +139,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
             )
 
     def _non_finite_terms(self, logs: dict) -> tuple[str, ...]:
-        # The attribute, not the class: a subclass or a wrapper of Rocket counts, and rocket.py need not be imported here.
+        # The attribute, not the class: whatever watches its own terms counts, and rocket.py need not be imported.
         model = self.model
         if hasattr(model, "non_finite_terms"):
             return model.non_finite_terms()

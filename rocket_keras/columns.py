@@ -1,7 +1,7 @@
 """Columns of labels, scores and group ids: one value a row, checked, as NumPy arrays of their own.
 
-Keras would report none of these mistakes: a NaN score sorts somewhere, a label of 2 counts as a click, a user without an
-id becomes one big user. Each error is one line that names the row.
+Keras would report none of these mistakes: a NaN score sorts somewhere, a label of 2 counts as a click, rows without a
+user become one big user. Each error is one line that names the row.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def as_scores(y_pred: Any) -> np.ndarray:
 
 
 def as_groups(groups: Any) -> np.ndarray:
-    """Group ids as a new int64 or str array of shape (rows,); ValueError where one is missing or neither int nor str."""
+    """Group ids as a new int64 or str array of shape (rows,); ValueError where one is missing or of another type."""
     values = _column(groups, "groups")
     if values.dtype.kind == "O":
         values = _from_objects(values)
@@ -48,18 +48,19 @@ def as_groups(groups: Any) -> np.ndarray:
     if values.dtype.kind == "U":
         return values.copy()
     if values.dtype.kind in "iu":
-        # uint64 hashes wrap around one to one: their order means nothing here, and int64 and uint64 would join as float64.
+        # uint64 hashes wrap around one to one; their order means nothing, and joined to int64 they would be floats.
         return values.astype(np.int64)
-    missing = np.flatnonzero(np.isnan(values)) if values.dtype.kind == "f" else []
-    if len(missing):
-        raise ValueError(_missing_group(values[missing[0]], missing[0]))
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        row = int(np.isnan(values).argmax())
+        raise ValueError(_missing_group(values[row], row))
     raise ValueError(
-        f"groups expected integer or string ids, received {values.dtype}: convert them with astype('int64') or astype(str)"
+        f"groups expected integer or string ids, received {values.dtype}: "
+        "convert them with astype('int64') or astype(str)"
     )
 
 
 def _from_objects(values: np.ndarray) -> np.ndarray:
-    """An object array of ids (as pandas makes of strings, and of columns with gaps) as an array of the ids' own type."""
+    """An object array of ids (pandas makes them of strings and of columns with gaps) in the ids' own type."""
     values = values.tolist()
     for row, value in enumerate(values):
         if not isinstance(value, str | bytes | int | np.integer):

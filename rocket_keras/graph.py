@@ -60,7 +60,7 @@ def run_once(model: keras.Model, inputs: dict[int, keras.KerasTensor], memo: dic
 
     again = keras.models.clone_model(
         model,
-        input_tensors=[inputs[id(tensor)] for tensor in model.inputs],
+        input_tensors=keras.tree.map_structure(lambda tensor: inputs[id(tensor)], model.input),
         clone_function=lambda layer: layer,
         call_function=call,
     )

@@ -1,7 +1,7 @@
 """Exact ranking metrics on the host: AUC, AUC per group (GAUC), and the log loss of logits.
 
-They are computed in NumPy and float64, because an exact AUC needs every row of the split at once: a metric that lives in
-the training graph can only keep a fixed number of thresholds (as `keras.metrics.AUC` does) and sees no group.
+They are computed in NumPy and float64, because an exact AUC needs every row of the split at once: a metric that lives
+in the training graph can only keep a fixed number of thresholds (as `keras.metrics.AUC` does) and sees no group.
 """
 
 import dataclasses
@@ -30,8 +30,8 @@ class GAUC(keras.metrics.Metric):
     Unlike one AUC over all rows it does not reward a model for knowing which users click much: only the order of the
     rows of one user counts, which is what a ranking is used for.
 
-    Formula: `sum_u AUC_u * impressions_u / sum_u impressions_u`, over the users that have rows of both classes. Rows of
-    equal score count half. The rows are kept until `reset_state`, so a user may straddle batches, and the result is exact.
+    Formula: `sum_u AUC_u * impressions_u / sum_u impressions_u`, over the users that have rows of both classes. A pair
+    of equal score counts half. All rows are kept until `reset_state`: a user may straddle batches, the result is exact.
 
     A Keras metric inside `compile(metrics=[...])` never sees the groups: use `rocket_keras.callbacks.GroupAUC` there.
 
@@ -63,12 +63,12 @@ class GAUC(keras.metrics.Metric):
             sample_weight: must be None; Keras passes it inside `compile(weighted_metrics=[...])`.
 
         Raises:
-            ValueError: groups or ids missing, lengths that differ, NaN scores, labels other than 0 and 1, sample weights.
+            ValueError: a missing group, lengths that differ, NaN scores, labels other than 0 and 1, sample weights.
         """
         if groups is None:
             raise ValueError(
-                "GAUC expected the group of each row, received none: call update_state(y_true, y_pred, groups), or inside "
-                "fit use rocket_keras.callbacks.GroupAUC, because Keras hands no group to a compiled metric"
+                "GAUC expected the group of each row, received none: call update_state(y_true, y_pred, groups), or "
+                "inside fit use rocket_keras.callbacks.GroupAUC, because Keras hands no group to a compiled metric"
             )
         if sample_weight is not None:
             raise ValueError("GAUC expected no sample_weight, received one: each row is one impression; leave it out")
@@ -101,7 +101,7 @@ class GAUC(keras.metrics.Metric):
         return float(np.average(aucs[both], weights=impressions[both]))
 
     def merge_state(self, metrics: Iterable["GAUC"]) -> None:
-        """Adds the rows that other GAUC metrics hold, as when each worker evaluated a part; a group may straddle them."""
+        """Adds the rows of other GAUC metrics, as when each worker evaluated a part; a group may straddle them."""
         for metric in metrics:
             if not isinstance(metric, GAUC):
                 raise ValueError(f"GAUC.merge_state expected GAUC metrics, received {metric!r}: pass a list of GAUC")
@@ -113,7 +113,7 @@ class GAUC(keras.metrics.Metric):
         self._chunks = []
 
     def __reduce__(self) -> tuple:
-        # Keras's own pickling keeps variables only; the rows live outside of them, and a worker must be able to send them.
+        # Keras's own pickling keeps variables only; the rows are none, and a worker must be able to send them.
         return _unpickle, (self.get_config(), list(self._chunks))
 
 
@@ -162,8 +162,8 @@ def log_loss_from_logits(y_true: Any, logits: Any) -> float:
 def _auc_by_group(labels: np.ndarray, scores: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """AUC (nan for a group of one class) and number of rows of each group, in the order of the groups' codes.
 
-    The AUC is the Mann-Whitney statistic: with R the sum of the positives' ranks (ties share their mean rank), P positives
-    and N negatives, AUC = (R - P(P+1)/2) / (P N). Sorting is all the work, so a million rows take about a second.
+    The AUC is the Mann-Whitney statistic: with R the sum of the positives' ranks (ties share their mean rank), P
+    positives and N negatives, AUC = (R - P(P+1)/2) / (P N). Sorting is nearly all of the work.
     """
     order = np.lexsort((scores, codes))
     labels, scores, codes = labels[order].astype(np.float64), scores[order], codes[order]

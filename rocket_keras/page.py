@@ -17,16 +17,19 @@ h2 { font-size: 1.15rem; margin: 2.25rem 0 .75rem; }
 .when { margin: 0 0 1.25rem; }
 .summary { font-size: 1.0625rem; max-width: 44rem; margin: 0; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
-thead th { text-align: right; vertical-align: bottom; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--ink); }
+thead th { text-align: right; vertical-align: bottom; font-weight: 600; color: var(--soft); }
+thead th { border-bottom: 2px solid var(--ink); }
 th, td { padding: .45rem .5rem; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child { text-align: left; white-space: nowrap; padding-left: .25rem; }
 tbody th { font-weight: 400; }
 tr.net-light > * { font-weight: 700; background: #eff6fb; }
 .dot { display: inline-block; width: .65rem; height: .65rem; margin-right: .5rem; border-radius: 50%; }
-.plots { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); align-items: start; }
+.plots { display: grid; gap: 1.5rem; align-items: start; }
+.plots { grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); }
 figure { margin: 0; }
 figure img { display: block; width: 100%; height: auto; }
-dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .35rem 1.25rem; margin: 0; font-size: .9375rem; }
+dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .35rem 1.25rem; margin: 0; }
+dl { font-size: .9375rem; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
@@ -34,7 +37,8 @@ code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono",
   body { padding-top: 1.25rem; }
   thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
   table, tbody { display: block; }
-  tbody tr { display: grid; grid-template-columns: 1fr 1fr; margin-bottom: .75rem; border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
+  tbody tr { display: grid; grid-template-columns: 1fr 1fr; margin-bottom: .75rem; }
+  tbody tr { border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; }
   tbody th { grid-column: 1 / -1; font-weight: 700; padding: .5rem .75rem; }
   td { display: flex; justify-content: space-between; gap: .5rem; border: 0; padding: .2rem .75rem; }
   td::before { content: attr(data-column); color: var(--soft); font-weight: 400; }
@@ -46,14 +50,17 @@ code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono",
   figure, table, dl > * { break-inside: avoid; }
   h2 { break-after: avoid; }
   .plots { grid-template-columns: 1fr 1fr; }
+  .summary { max-width: none; font-size: 10.5pt; }
+  table { font-size: 8pt; }
+  td { white-space: nowrap; }
   .dot, tr.net-light > * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
 CAPTIONS = {
     "learning_curves": (
         "Learning curves of the four nets and the three loss terms of the rocket, by epoch",
-        "Quality on the validation split after each epoch (the steep first epochs leave the panel), and the three loss terms "
-        "of the rocket on the training split.",
+        "Quality on the validation split after each epoch (cut to the range of the later epochs), and the three loss "
+        "terms of the rocket on the training split.",
     ),
     "comparison": (
         "Test quality and latency of base, light, booster alone and booster in the rocket",
@@ -61,8 +68,8 @@ CAPTIONS = {
     ),
 }
 GLOSSARY = (
-    "Base is the light net trained alone. Light and booster in rocket come out of one launch, so they share one training "
-    "time; only the light net is served."
+    "Base is the light net trained alone. Light and booster in rocket come out of one launch, so they share one "
+    "training time; only the light net is served. A dash stands for what was not measured."
 )
 
 
@@ -156,4 +163,4 @@ def _what_was_done(metrics: dict[str, Any]) -> dict[str, str]:
 
 
 def _word(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return {True: "yes", False: "no", None: "none"}[value] if value is None or isinstance(value, bool) else str(value)

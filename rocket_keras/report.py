@@ -38,6 +38,8 @@ def write_report(metrics: dict[str, Any], folder: Path) -> None:
 def print_table(metrics: dict[str, Any], console: Any) -> None:
     """Prints the table of `summary_rows`, and the setting of its latencies below it.
 
+    A row is a net where the console is wide enough, else a column is, so that no number is cut.
+
     Args:
         metrics: the content of metrics.json.
         console: a `rich.console.Console`.
@@ -47,10 +49,17 @@ def print_table(metrics: dict[str, Any], console: Any) -> None:
     from rich.table import Table
 
     rows = summary_rows(metrics)
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    columns = list(zip(*lines, strict=True))
+    # Each column takes two blanks and a border.
+    if sum(max(map(len, column)) + 3 for column in columns) + 1 > console.width:
+        lines, columns = [list(column) for column in columns], [tuple(line) for line in lines]
+    light = NET_NAMES["light"]
     table = Table(title=escape(f"{metrics['entry']}: test split"))
-    for column in rows[0]:
-        table.add_column(column, justify="left" if column == "net" else "right")
-    for row in rows:
-        table.add_row(*map(escape, row.values()), style="bold" if row["net"] == NET_NAMES["light"] else None)
+    for index, column in enumerate(columns):
+        style = "bold" if column[0] == light else None
+        table.add_column(escape(column[0]), justify="right" if index else "left", style=style, no_wrap=not index)
+    for line in lines[1:]:
+        table.add_row(*map(escape, line), style="bold" if line[0] == light else None)
     console.print(table)
     console.print(escape(latency_note(metrics)), highlight=False)

@@ -1,11 +1,11 @@
-"""A launch in numbers and in plain words: the table, the sentences and the latency's setting, from metrics.json's content.
+"""A launch in numbers and in plain words, from the content of metrics.json: table, sentences, the latency's setting.
 
 Numbers get their decimals here and nowhere else, so that the terminal, the page and the plots agree.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 NET_NAMES = {
     "base": "base",
@@ -18,7 +18,7 @@ MISSING = "–"
 
 
 def summary_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """The table as column name to text: a row for each net, and one for the Bayes optimum where the data set knows it."""
+    """The table as column name to text: a row for each net, and one for the Bayes optimum where it is known."""
     qualities = _quality_columns(metrics)
     rows = [
         {
@@ -52,7 +52,8 @@ def is_accuracy(metrics: dict[str, Any]) -> bool:
 def _quality_columns(metrics: dict[str, Any]) -> dict[str, tuple[str, Callable[[float | None], str]]]:
     """Column title to the key in a net's test numbers and the formatter of its value."""
     if not is_accuracy(metrics):
-        return {f"test {title}": (key, lambda value: _fixed(value, 4)) for key, title in CTR_QUALITIES.items()}
+        present = {key: title for key, title in CTR_QUALITIES.items() if key in metrics["nets"]["base"]["test"]}
+        return {f"test {title}": (key, lambda value: _fixed(value, 4)) for key, title in present.items()}
     rows = metrics["dataset"]["rows"]["test"]
     return {
         "test accuracy %": ("accuracy", lambda value: _fixed(value, 2, scale=100)),
@@ -81,7 +82,7 @@ def summary_sentences(metrics: dict[str, Any]) -> list[str]:
 
 def _verdict(base: float, light: float, booster: float, key: str) -> str:
     gain, gap = light - base, booster - base
-    size = f"{abs(100 * gain):.2f} percentage points" if key == "accuracy" else f"{abs(gain):.4f}"
+    size = f"{abs(100 * gain):.2f} percentage points" if key == "accuracy" else f"{abs(gain):.4f} of AUC"
     if gain < 0:
         return f"The launch did not help here: it cost the light net {size}."
     if gain == 0:
@@ -116,26 +117,30 @@ def _caution(base: float, light: float, rows: int, key: str, seed: int) -> str:
 
 
 def latency_note(metrics: dict[str, Any]) -> str:
-    """One sentence with the batch, threads, runtime, requests and device of the table's latencies."""
+    """One sentence with the batch, threads, runtime, requests and processor of the table's latencies."""
     settings: dict[str, list[str]] = {}
     for name, net in nets_in_order(metrics).items():
         if net["latency"]:
-            settings.setdefault(_latency_setting(net["latency"]), []).append(NET_NAMES[name])
+            settings.setdefault(_latency_setting(net["latency"], metrics["device"]), []).append(NET_NAMES[name])
     if not settings:
         return "Latency was not measured."
     if len(settings) == 1:
-        return f"Latency: {next(iter(settings))}, on {metrics['device']}."
-    parts = "; ".join(f"{', '.join(names)}: {setting}" for setting, names in settings.items())
-    return f"Latency: {parts}; on {metrics['device']}."
+        return f"Latency: {next(iter(settings))}."
+    parts = [f"{', '.join(names)}: {setting}" for setting, names in settings.items()]
+    return f"Latency: {'; '.join(parts)}."
 
 
-def _latency_setting(latency: dict[str, Any]) -> str:
+def _latency_setting(latency: dict[str, Any], training_device: str) -> str:
     threads = "1 thread" if latency["threads"] == 1 else f"{latency['threads']} threads"
-    return f"batch of {latency['batch_size']}, {threads}, {latency['runtime']}, {latency['requests']:,} requests"
+    # The runtime serves on the processor, also where the nets were trained on an accelerator.
+    where = latency.get("device", training_device)
+    return (
+        f"batch of {latency['batch_size']}, {threads}, {latency['runtime']}, {latency['requests']:,} requests, {where}"
+    )
 
 
 def wilson_interval(share: float, rows: int) -> tuple[float, float]:
-    """95 % interval of a share observed in `rows` rows (Wilson, JASA 1927); it stays within 0 and 1, also at the ends."""
+    """95 % interval of a share observed in `rows` rows (Wilson, JASA 1927); it stays within 0 and 1."""
     z = 1.959964
     centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
@@ -143,7 +148,7 @@ def wilson_interval(share: float, rows: int) -> tuple[float, float]:
 
 
 def format_number(value: float | None) -> str:
-    """A positive quantity with three significant digits and no exponent, 0.0523 or 12.3 or 1,234; a dash where unknown."""
+    """A quantity with three significant digits and no exponent, 0.0523 or 12.3 or 1,234; a dash where unknown."""
     if not _known(value):
         return MISSING
     digits = 2 - math.floor(math.log10(value)) if value > 0 else 0
@@ -158,8 +163,8 @@ def _interval(accuracy: float | None, rows: int) -> str:
     if not _known(accuracy):
         return MISSING
     low, high = wilson_interval(accuracy, rows)
-    return f"{100 * low:.2f} to {100 * high:.2f}"
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
-def _known(value: float | None) -> bool:
+def _known(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)

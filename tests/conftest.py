@@ -1,0 +1,44 @@
+import keras
+import numpy as np
+import pytest
+
+from rocket_keras import Pair
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(7)
+
+
+@pytest.fixture
+def make_pair():
+    """A function that builds a small pair: a shared layer (or none), a light head, a booster with one hidden layer."""
+
+    def make(logits=3, share=True, features=5, kernel_regularizer=None):
+        inputs = keras.Input((features,), name="x")
+
+        def bottom(name):
+            return keras.layers.Dense(8, "tanh", name=name, kernel_regularizer=kernel_regularizer)
+
+        if share:
+            light_in = booster_in = bottom("shared")(inputs)
+        else:
+            light_in, booster_in = bottom("light_bottom")(inputs), bottom("booster_bottom")(inputs)
+        light = keras.Model(inputs, keras.layers.Dense(logits, name="light_logits")(light_in), name="light")
+        hidden = keras.layers.Dense(16, "tanh", name="booster_hidden")(booster_in)
+        booster = keras.Model(inputs, keras.layers.Dense(logits, name="booster_logits")(hidden), name="booster")
+        return Pair(light=light, booster=booster)
+
+    return make
+
+
+@pytest.fixture
+def rows():
+    """A function that draws `(x, y)` for that pair."""
+
+    def draw(count=64, logits=3, features=5, seed=0):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(count, features)).astype("float32")
+        return x, rng.integers(0, max(2, logits), count).astype("int32")
+
+    return draw

@@ -1,0 +1,111 @@
+"""Bad input is one clear line, before anything is trained."""
+
+import keras
+import numpy as np
+import pytest
+
+from rocket_keras import Rocket
+from rocket_keras.callbacks import NonFiniteLoss
+
+
+def rocket_of(pair, logits=3):
+    rocket = Rocket(pair)
+    binary = logits == 1
+    loss = keras.losses.BinaryCrossentropy if binary else keras.losses.SparseCategoricalCrossentropy
+    rocket.compile(keras.optimizers.SGD(0.1), loss(from_logits=True))
+    return rocket
+
+
+def spoil(x, y, **changes):
+    x, y = x.copy(), y.copy()
+    if "x" in changes:
+        x[5, 1] = changes["x"]
+    if "y" in changes:
+        y = y.astype(type(changes["y"]))
+        y[6] = changes["y"]
+    return x, y
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": np.nan}, "x must be finite, but row 5"),
+        ({"x": np.inf}, "x must be finite, but row 5"),
+        ({"y": 3}, "whole numbers from 0 to 2. Received: 3 in row 6"),
+        ({"y": -1}, "whole numbers from 0 to 2. Received: -1 in row 6"),
+        ({"y": 1.5}, "whole numbers from 0 to 2. Received: 1.5 in row 6"),
+        ({"y": float("nan")}, "y must be finite, but row 6"),
+    ],
+)
+def test_spoilt_rows_are_named(make_pair, rows, change, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        rocket_of(make_pair()).fit(*spoil(*rows(), **change), verbose=0)
+    assert "\n" not in str(caught.value)
+
+
+def test_clicks_must_lie_between_zero_and_one(make_pair, rows):
+    x, y = rows(logits=1)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        rocket_of(make_pair(logits=1), 1).fit(x, y * 2, verbose=0)
+
+
+def test_an_empty_data_set_is_refused(make_pair, rows):
+    x, y = rows()
+    with pytest.raises(ValueError, match="at least one row"):
+        rocket_of(make_pair()).fit(x[:0], y[:0], verbose=0)
+
+
+def test_a_wrong_shape_is_refused(make_pair, rows):
+    x, y = rows(features=4)
+    with pytest.raises(ValueError, match=r"rows of shape \(5,\). Received: \(4,\)"):
+        rocket_of(make_pair()).fit(x, y, verbose=0)
+
+
+def test_row_counts_must_agree(make_pair, rows):
+    x, y = rows()
+    with pytest.raises(ValueError, match="as many rows"):
+        rocket_of(make_pair()).fit(x, y[:-1], verbose=0)
+
+
+def test_whole_float_labels_train(make_pair, rows):
+    x, y = rows()
+    logs = rocket_of(make_pair()).fit(x, y.astype("float32"), verbose=0).history
+    assert np.isfinite(logs["loss"]).all()
+
+
+def test_a_batch_of_one_trains(make_pair, rows):
+    logs = rocket_of(make_pair()).fit(*rows(3), batch_size=1, verbose=0).history
+    assert np.isfinite(logs["loss"]).all()
+
+
+class Spoilt(keras.utils.PyDataset):
+    """Batches that nothing checks beforehand; the light net alone overflows in the third."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        x = self.x[:8].copy()
+        if index == 2:
+            x[0, 0] = np.nan
+        return x, self.y[:8]
+
+
+def test_a_nan_stops_the_run_and_names_the_terms(make_pair, rows):
+    with pytest.raises(NonFiniteLoss, match="light_loss and booster_loss and hint_loss") as caught:
+        rocket_of(make_pair()).fit(Spoilt(*rows()), epochs=2, verbose=0)
+    assert "\n" not in str(caught.value)
+    assert "epoch 1" in str(caught.value)
+
+
+def test_only_the_term_that_went_bad_first_is_named(make_pair, rows):
+    pair = make_pair()
+    rocket = rocket_of(pair)
+    head = pair.light.get_layer("light_logits")
+    head.kernel.assign(np.full(head.kernel.shape, 1e30))
+    with pytest.raises(NonFiniteLoss, match="infinite hint_loss at"):
+        rocket.fit(*rows(), verbose=0)

@@ -1,0 +1,36 @@
+"""Every Layer, Loss, Metric, hint and schedule of the package round-trips its configuration."""
+
+import keras
+import pytest
+
+import rocket_keras as rk
+
+OBJECTS = [
+    rk.hints.SquaredLogitHint(),
+    rk.hints.SquaredProbabilityHint(),
+    rk.hints.SoftTargetHint(3.0),
+    rk.schedules.Constant(0.3),
+    rk.schedules.WarmUp(0.5, 100),
+    rk.schedules.Linear(1.0, 0.1, 50),
+    rk.layers.CategoricalEmbedding([10, 20], dim=4, embeddings_initializer="normal"),
+    rk.metrics.GAUC(name="user_auc"),
+]
+
+
+def public_classes():
+    modules = (rk.hints, rk.schedules, rk.metrics)
+    found = {c for m in modules for c in vars(m).values() if isinstance(c, type) and c.__module__ == m.__name__}
+    found = {c for c in found if not c.__name__.startswith("_")} | {rk.layers.CategoricalEmbedding}
+    return found - {rk.hints.Hint, rk.schedules.Schedule}
+
+
+def test_the_list_is_complete():
+    assert {type(item) for item in OBJECTS} == public_classes()
+
+
+@pytest.mark.parametrize("item", OBJECTS, ids=lambda item: type(item).__name__)
+def test_round_trip(item):
+    config = keras.saving.serialize_keras_object(item)
+    again = keras.saving.deserialize_keras_object(config)
+    assert type(again) is type(item)
+    assert again.get_config() == item.get_config()
