@@ -16,7 +16,7 @@ def rocket_of(pair, logits=3):
     return rocket
 
 
-def spoil(x, y, **changes):
+def spoil(x, y, changes):
     x, y = x.copy(), y.copy()
     if "x" in changes:
         x[5, 1] = changes["x"]
@@ -39,7 +39,7 @@ def spoil(x, y, **changes):
 )
 def test_spoilt_rows_are_named(make_pair, rows, change, message):
     with pytest.raises(ValueError, match=message) as caught:
-        rocket_of(make_pair()).fit(*spoil(*rows(), **change), verbose=0)
+        rocket_of(make_pair()).fit(*spoil(*rows(), change), verbose=0)
     assert "\n" not in str(caught.value)
 
 

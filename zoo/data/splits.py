@@ -1,0 +1,159 @@
+"""What every loader returns: train, validation and test rows, checked once and named by their content."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from zoo.features import Categorical, Numeric
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of a data set.
+
+    Args:
+        x: `(n, ...)`, or one `(n,)` array a feature.
+        y: `(n,)` labels: class indices, or 0 and 1 for clicks.
+        groups: `(n,)` user ids, for GAUC; `None` where the data have no users.
+    """
+
+    x: np.ndarray | dict[str, np.ndarray]
+    y: np.ndarray
+    groups: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Name and array of every field, in a fixed order."""
+        if isinstance(self.x, dict):
+            yield from ((f"x[{name!r}]", self.x[name]) for name in sorted(self.x))
+        else:
+            yield "x", self.x
+        yield "y", self.y
+        if self.groups is not None:
+            yield "groups", self.groups
+
+    def rows(self, index: np.ndarray | slice) -> "Split":
+        """The rows at `index`, which NumPy understands, in its order."""
+        x = {name: column[index] for name, column in self.x.items()} if isinstance(self.x, dict) else self.x[index]
+        return Split(x, self.y[index], None if self.groups is None else self.groups[index])
+
+    def take(self, count: int | None) -> "Split":
+        """The first `count` rows; all of them for `None`.
+
+        Raises:
+            ValueError: There are not that many rows, or `count` is below 1.
+        """
+        if count is None:
+            return self
+        check_train_rows(count, len(self))
+        return self.rows(slice(count))
+
+
+def check_train_rows(count: int, available: int) -> None:
+    """Raise a ValueError unless `count` is from 1 to `available`."""
+    if not 1 <= count <= available:
+        raise ValueError(f"expected `train_rows` from 1 to {available}, received {count}; leave it out for all rows")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Train, validation and test rows of one data set; refuses rows on which a net cannot be trained.
+
+    Args:
+        name: Short name.
+        train, validation, test: The rows.
+        num_classes: Number of classes; 2 for clicks.
+        source: One sentence: what it is, where it is from, its terms.
+        features: The columns of a click log's `x`; empty for images.
+        bayes: Scores on the test rows of the true click probability, best possible in expectation;
+            simulated data only.
+
+    Raises:
+        ValueError: A split has no rows, columns of unequal length, a feature that is not finite, an id
+            outside its feature's table, or a label outside the classes. One line: split, field, first bad row.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    num_classes: int
+    source: str
+    features: tuple[Categorical | Numeric, ...] = ()
+    bayes: dict[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        for split_name, split in self.splits():
+            where = f"{self.name}, {split_name} split"
+            _check_lengths(where, split)
+            _check_finite(where, split)
+            _check_labels(where, split.y, self.num_classes)
+            _check_ids(where, split, self.features)
+
+    def splits(self) -> tuple[tuple[str, Split], ...]:
+        """Name and rows of the three splits."""
+        return ("train", self.train), ("validation", self.validation), ("test", self.test)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of every array's name, dtype, shape and bytes, little-endian, so equal on every platform."""
+        digest = hashlib.sha256()
+        for split_name, split in self.splits():
+            for name, array in split.arrays():
+                little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+                digest.update(f"{split_name}.{name} {little.dtype.name} {array.shape}\n".encode())
+                digest.update(little.reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()
+
+
+def _check_lengths(where: str, split: Split) -> None:
+    if not len(split):
+        raise ValueError(f"{where}: expected at least one row, received none; use more data")
+    for name, array in split.arrays():
+        if len(array) != len(split):
+            raise ValueError(
+                f"{where}: expected {len(split)} rows in {name}, as in y, received {len(array)}; cut all from one table"
+            )
+
+
+def _check_finite(where: str, split: Split) -> None:
+    for name, array in split.arrays():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(axis=1)))
+            raise ValueError(
+                f"{where}: expected finite numbers in {name}, received NaN or infinity in row {row}; "
+                "fill or drop such rows"
+            )
+
+
+def _check_labels(where: str, labels: np.ndarray, num_classes: int) -> None:
+    outside = (labels < 0) | (labels >= num_classes) | (labels != np.floor(labels))
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise ValueError(
+            f"{where}: expected whole labels from 0 to {num_classes - 1} in y, received {labels[row]} in row {row}; "
+            "number the classes from 0"
+        )
+
+
+def _check_ids(where: str, split: Split, features: tuple[Categorical | Numeric, ...]) -> None:
+    if features and (not isinstance(split.x, dict) or set(split.x) != {feature.name for feature in features}):
+        received = sorted(split.x) if isinstance(split.x, dict) else "one array"
+        names = sorted(feature.name for feature in features)
+        raise ValueError(f"{where}: expected the columns {names} in x, received {received}; match x and features")
+    for feature in features:
+        if not isinstance(feature, Categorical):
+            continue
+        ids = split.x[feature.name]
+        outside = (ids < 0) | (ids >= feature.size)
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise ValueError(
+                f"{where}: expected ids from 0 to {feature.size - 1} in x[{feature.name!r}], "
+                f"received {ids[row]} in row {row}; raise the feature's size"
+            )
