@@ -131,6 +131,10 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def _check(self, logs: dict | None, when: str) -> None:
         self._unchecked = 0
+        # The running mean stays NaN once it was: reading it costs less than the model's state, which JAX would copy
+        # back.
+        if math.isfinite(float((logs or {}).get("loss", math.nan))):
+            return
         terms = self._non_finite_terms(logs or {})
         if terms:
             raise NonFiniteLoss(

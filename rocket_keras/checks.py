@@ -15,8 +15,8 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
         joint: The pair's joint graph.
 
     Raises:
-        ValueError: No rows, a row count that differs, NaN or infinite values, an input shape that the graph does not take,
-            or a label outside the classes.
+        ValueError: No rows, a row count that differs, NaN or infinite values, an input shape that the graph does not
+            take, or a label outside the classes.
     """
     arrays = {name: a for name, a in (x.items() if isinstance(x, dict) else [("x", x)]) if isinstance(a, np.ndarray)}
     for name, array in arrays.items():

@@ -43,7 +43,9 @@ def launch(
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/ENTRY otherwise.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="First seed.", min=0)] = 0,
     seeds: Annotated[int, typer.Option(help="Number of seeds; above 1 each has its own folder.", min=1)] = 1,
-    epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)
+    ] = None,
     train_rows: Annotated[
         int | None, typer.Option(help="Training rows instead of the recipe's.", min=1, show_default=False)
     ] = None,
@@ -118,7 +120,7 @@ def _stop(message: str, code: int) -> None:
 
 
 def _choose_backend() -> None:
-    """Take the one backend that is installed where the user named none; Keras's own default is TensorFlow regardless."""
+    """Take an installed backend where the user named none; Keras's own default is TensorFlow whatever is there."""
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     if "KERAS_BACKEND" in os.environ or (home / "keras.json").exists():
         return

@@ -1,7 +1,6 @@
 """The light net as an artefact that others serve, compared with Keras before it is called done."""
 
 import importlib.util
-import os
 import shutil
 import tempfile
 import warnings
@@ -23,16 +22,17 @@ def export_light(source: Pair | keras.Model, path: str | Path, rows: Any = None)
 
     Args:
         source: A pair, whose light net is written, or any functional model.
-        path: The suffix says the format: `.onnx`, `.keras`, `.tflite` (LiteRT), or none for a SavedModel folder. Batch is
-            dynamic, inputs keep their names.
-        rows: Inputs to compare on, `(batch, ...)` or a dict of arrays; by default made-up rows (normal floats, ids 0 and 1).
+        path: The suffix says the format: `.onnx`, `.keras`, `.tflite` (LiteRT), or none for a SavedModel folder. Batch
+            is dynamic, inputs keep their names.
+        rows: Inputs to compare on, `(batch, ...)` or a dict of arrays; by default made-up rows (normal floats, ids 0
+            and 1).
 
     Returns:
         The path written. It appears whole or not at all.
 
     Raises:
-        ValueError: Unknown suffix, a format that this backend cannot write, or a net that computes in another dtype than
-            float32.
+        ValueError: Unknown suffix, a format that this backend cannot write, or a net that computes in another dtype
+            than float32.
         ImportError: The exporter's package is missing.
         ArithmeticError: What was written differs from Keras by more than 1e-5, relative to logits above 1.
     """
@@ -51,7 +51,7 @@ def export_light(source: Pair | keras.Model, path: str | Path, rows: Any = None)
         _compare(path, np.asarray(run(draft, rows)), expected)
         if path.is_dir():
             shutil.rmtree(path)
-        os.replace(draft, path)
+        draft.replace(path)
     return path
 
 
@@ -64,7 +64,9 @@ def made_up_rows(model: keras.Model, count: int, seed: int = 0) -> Any:
             raise ValueError(f"Give rows: the input {tensor.name!r} has an open shape, {tensor.shape}.")
         shape = (count, *tensor.shape[1:])
         is_float = keras.backend.is_float_dtype(tensor.dtype)
-        return rng.normal(size=shape).astype(tensor.dtype) if is_float else rng.integers(0, 2, shape).astype(tensor.dtype)
+        return (
+            rng.normal(size=shape).astype(tensor.dtype) if is_float else rng.integers(0, 2, shape).astype(tensor.dtype)
+        )
 
     return keras.tree.map_structure(column, model.input)
 
@@ -86,14 +88,15 @@ def onnx_feed(session: Any, rows: Any) -> dict[str, np.ndarray]:
         ValueError: A field of the net is missing in `rows`.
     """
     inputs = session.get_inputs()
+    named: list[Any] = list(rows) if isinstance(rows, list | tuple) else [rows]
     if isinstance(rows, dict):
         missing = sorted({i.name for i in inputs} - set(rows))
         if missing:
             raise ValueError(f"rows must have the net's inputs {sorted(i.name for i in inputs)}. Missing: {missing}.")
         named = [rows[i.name] for i in inputs]
-    else:
-        named = rows if isinstance(rows, list | tuple) else [rows]
-    return {i.name: np.asarray(value).astype(_NUMPY[i.type], copy=False) for i, value in zip(inputs, named, strict=True)}
+    return {
+        i.name: np.asarray(value).astype(_NUMPY[i.type], copy=False) for i, value in zip(inputs, named, strict=True)
+    }
 
 
 _NUMPY = {
@@ -179,7 +182,9 @@ def _for_model(rows: Any) -> Any:
 
 def _compare(path: Path, got: np.ndarray, expected: np.ndarray) -> None:
     if got.shape != expected.shape:
-        raise ArithmeticError(f"{path} gives logits {got.shape} where Keras gives {expected.shape}. Nothing was written.")
+        raise ArithmeticError(
+            f"{path} gives logits {got.shape} where Keras gives {expected.shape}. Nothing was written."
+        )
     off = float(np.max(np.abs(got - expected) / np.maximum(np.abs(expected), 1.0)))
     if not off <= TOLERANCE:
         raise ArithmeticError(f"{path} differs from Keras by {off:.1e}, more than {TOLERANCE}. Nothing was written.")

@@ -49,7 +49,9 @@ def refuse_probabilities(objects: Mapping[str, Any]) -> None:
         name = getattr(item, "name", getattr(item, "__name__", item))
         plain = name in ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy")
         if options.get("from_logits", not plain) is False:
-            raise ValueError(f"{owner}: {name} takes probabilities, but both heads leave logits. Give it from_logits=True.")
+            raise ValueError(
+                f"{owner}: {name} takes probabilities, but both heads leave logits. Give it from_logits=True."
+            )
 
 
 def _metric(metric: Any, one_logit: bool) -> Any:

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from rocket_keras.extras import require
 from rocket_keras.export import export_light, made_up_rows, onnx_feed, onnx_session
+from rocket_keras.extras import require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,8 @@ def measure_latency(
         batch_size: Rows a request.
         budget_ms: Milliseconds that the p99 should not exceed; see `Latency.within_budget`.
         threads: Threads of ONNX Runtime.
-        rows: Inputs to draw requests from, arrays of at least `batch_size` rows; made-up rows for a Keras model otherwise.
+        rows: Inputs to draw requests from, arrays of at least `batch_size` rows; made-up rows for a Keras model
+            otherwise.
         requests: Requests that count.
         warm_up: Requests before that.
 

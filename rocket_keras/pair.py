@@ -63,7 +63,9 @@ class Pair:
         self.privileged, self.tap_names = tuple(privileged), tuple(taps)
         common = _common_inputs(light, booster)
         self.joint = _join(light, booster, taps, common)
-        self._positions = {head: _positions(m, common, self.joint) for head, m in zip(HEADS, (light, booster), strict=True)}
+        self._positions = {
+            head: _positions(m, common, self.joint) for head, m in zip(HEADS, (light, booster), strict=True)
+        }
         _check_detachable(self)
 
     @classmethod
@@ -72,8 +74,8 @@ class Pair:
 
         Args:
             joint: Functional model with the outputs `light`, `booster` and any taps.
-            light_inputs, booster_inputs: For each model, positions in `joint.inputs`, in the structure of its own inputs.
-            **options: `light_name`, `booster_name`, `privileged`.
+            light_inputs, booster_inputs: For each model, positions in `joint.inputs`, in the structure of its own
+            inputs. **options: `light_name`, `booster_name`, `privileged`.
         """
         outputs = dict(joint.output)
         positions = dict(zip(HEADS, (light_inputs, booster_inputs), strict=True))
@@ -124,7 +126,10 @@ class Pair:
         return cls.from_joint(keras.saving.deserialize_keras_object(config.pop("joint")), **config)
 
     def _owners(self, variable: keras.Variable) -> tuple[bool, bool]:
-        return tuple(any(variable is v for v in model.trainable_variables) for model in (self.light, self.booster))
+        in_light, in_booster = (
+            any(variable is v for v in model.trainable_variables) for model in (self.light, self.booster)
+        )
+        return in_light, in_booster
 
 
 def _join(light: keras.Model, booster: keras.Model, taps: dict[str, Any], inputs: dict[int, Any]) -> keras.Model:
@@ -187,7 +192,9 @@ def _check_heads(light: keras.Model, booster: keras.Model) -> None:
             )
     shapes = [tuple(model.outputs[0].shape) for model in (light, booster)]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"light and booster must have logits of one shape. Received: light={shapes[0]}, booster={shapes[1]}.")
+        raise ValueError(
+            f"light and booster must have logits of one shape. Received: light={shapes[0]}, booster={shapes[1]}."
+        )
 
 
 def _check_taps(taps: dict[str, Any]) -> None:

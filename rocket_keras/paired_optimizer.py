@@ -9,9 +9,9 @@ import keras
 class PairedOptimizer(keras.optimizers.Optimizer):
     """One optimizer for the booster's variables, one for the rest.
 
-    Keras carries a single optimizer through its trainers, savers and loss scaling; this one hands each gradient on to the
-    optimizer that owns its variable. `learning_rate` and `iterations` are the light net's, so that a callback that sets a
-    rate sets that one; the booster's is at `booster.learning_rate`.
+    Keras carries a single optimizer through its trainers, savers and loss scaling; this one hands each gradient on to
+    the optimizer that owns its variable. `learning_rate` and `iterations` are the light net's, so that a callback that
+    sets a rate sets that one; the booster's is at `booster.learning_rate`.
 
     Args:
         light: Optimizer of the light net's own variables.
@@ -26,7 +26,9 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         booster_variables: Sequence[keras.Variable],
     ):
         if light is booster:
-            raise ValueError("optimizer and booster_optimizer must be two objects, with a state each. Received one twice.")
+            raise ValueError(
+                "optimizer and booster_optimizer must be two objects, with a state each. Received one twice."
+            )
         super().__init__(learning_rate=0.0, name="paired_optimizer")
         self.light, self.booster = light, booster
         self._booster_ids = frozenset(id(variable) for variable in booster_variables)

@@ -30,21 +30,21 @@ class Rocket(TrainStep, keras.Model):
 
     $$ L = L_{light}(y, l) + L_{booster}(y, z) + \lambda \cdot \mathrm{hint}(l, z) $$
 
-    It differs from `keras.distillation.Distiller`: both nets learn at once, may share layers, and `sample_weight` reaches all
-    three terms. Regularisation losses of the layers are added as in any Keras model.
+    It differs from `keras.distillation.Distiller`: both nets learn at once, may share layers, and `sample_weight`
+    reaches all three terms. Regularisation losses of the layers are added as in any Keras model.
 
     Args:
         pair: The two nets.
         hint: A `rocket_keras.hints` loss or any `keras.distillation.DistillationLoss`.
         hint_weight: λ, a number of at least 0 or a `rocket_keras.schedules.Schedule` over training batches.
-        gradient_block: Stop the hint's gradient at the booster's logits. Shared variables still get it through the light
-            net.
+        gradient_block: Stop the hint's gradient at the booster's logits. Shared variables still get it through
+            the light net.
         light_to_shared: Let the light net's terms (labels and hint) move the shared variables, as the paper does. With
-            `False` shared variables learn from the booster's labels alone, and the booster's course does not depend on the
-            light net.
+            `False` shared variables learn from the booster's labels alone, and the booster's course does not depend on
+            the light net.
 
-    Logs: `loss` (the sum above), `light_loss`, `booster_loss`, `hint_loss` (before the weight), and every metric once a head:
-    `light_accuracy`, `booster_accuracy`.
+    Logs: `loss` (the sum above), `light_loss`, `booster_loss`, `hint_loss` (before the weight), and every metric once a
+    head: `light_accuracy`, `booster_accuracy`.
 
     Example:
 
@@ -56,8 +56,8 @@ class Rocket(TrainStep, keras.Model):
     ```
 
     References:
-        Zhou et al., Rocket Launching, AAAI 2018, equations 1 to 3. `light_to_shared=False` is the variant of production CTR
-        libraries.
+        Zhou et al., Rocket Launching, AAAI 2018, equations 1 to 3. `light_to_shared=False` is the variant of production
+        CTR libraries.
     """
 
     def __init__(
@@ -73,15 +73,17 @@ class Rocket(TrainStep, keras.Model):
         hint = hints.SquaredLogitHint() if hint is None else hint
         if not isinstance(hint, keras.distillation.DistillationLoss):
             raise ValueError(f"hint must be a keras.distillation.DistillationLoss. Received: {hint!r}.")
-        is_schedule = isinstance(hint_weight, schedules.Schedule)
         self.pair, self.hint = pair, hint
-        self.hint_weight = hint_weight if is_schedule else schedules.Constant(hint_weight)
+        schedule = hint_weight if isinstance(hint_weight, schedules.Schedule) else schedules.Constant(hint_weight)
+        self.hint_weight: schedules.Schedule = schedule
         self.gradient_block, self.light_to_shared = bool(gradient_block), bool(light_to_shared)
         self.joint = pair.joint
         self.head_losses: dict[str, keras.losses.Loss] = {}
         self.trackers = [keras.metrics.Mean(name=f"{term}_loss") for term in TERMS]
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
-        self.bad_terms = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="bad_terms")
+        self.bad_terms = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="bad_terms"
+        )
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
@@ -257,7 +259,7 @@ class Rocket(TrainStep, keras.Model):
             return self.hint.compute_loss(booster, light)
         if not hasattr(self.hint, "per_example"):
             raise ValueError(
-                f"sample_weight cannot reach the hint {type(self.hint).__name__}: it has no per_example(booster, light). "
+                f"sample_weight cannot reach the hint {type(self.hint).__name__}: it has no per_example(). "
                 "Use a loss of rocket_keras.hints, or subclass rocket_keras.hints.Hint."
             )
         losses = self.hint.per_example(booster, light)

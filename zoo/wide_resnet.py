@@ -33,9 +33,9 @@ def wide_resnet_pair(
         width: Channels of the groups are 16, 32 and 64 times this.
         num_classes: Logits of both heads.
         input_shape: `(height, width, channels)` of an image.
-        sharing: `"interval"`: the light net's blocks are the lowest of each of the booster's groups. `"bottom"`: the light
-            net is the booster's first two groups whole with a head of its own; `light_depth` is not used. `"none"`: two
-            nets with nothing in common but the images.
+        sharing: `"interval"`: the light net's blocks are the lowest of each of the booster's groups. `"bottom"`: the
+            light net is the booster's first two groups whole with a head of its own; `light_depth` is not used.
+            `"none"`: two nets with nothing in common but the images.
 
     Returns:
         The pair, untrained. WRN-16-1 under WRN-40-1: 175,066 and 563,930 parameters.
@@ -50,7 +50,9 @@ def wide_resnet_pair(
         raise ValueError(f'sharing must be "bottom", "interval" or "none". Received: {sharing!r}.')
     light_blocks, booster_blocks = _blocks("light_depth", light_depth), _blocks("booster_depth", booster_depth)
     if sharing == "interval" and light_blocks > booster_blocks:
-        raise ValueError(f"The light net must not be deeper than its booster. Received: {light_depth} > {booster_depth}.")
+        raise ValueError(
+            f"The light net must not be deeper than its booster. Received: {light_depth} > {booster_depth}."
+        )
     images = keras.Input(tuple(input_shape), name="images")
     groups = _groups(booster_blocks, width, "booster")
     if sharing == "none":

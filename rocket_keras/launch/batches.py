@@ -1,4 +1,5 @@
-"""Training batches in an order that depends on seed and epoch alone, so that a resumed run sees what it would have seen."""
+"""Training batches in an order that depends on seed and epoch alone, so that a resumed run sees what it would have
+seen."""
 
 from collections.abc import Callable
 from typing import Any

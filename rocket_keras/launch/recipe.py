@@ -60,8 +60,8 @@ class Plan:
 
     Attributes:
         name: Name of the entry.
-        data: Object with the splits `train`, `validation`, `test` (each with `x`, `y`, `groups`, a length and `rows(index)`),
-            `name`, `source`, `content_hash`, `num_classes` and `bayes`.
+        data: Object with the splits `train`, `validation`, `test` (each with `x`, `y`, `groups`, a length and
+            `rows(index)`), `name`, `source`, `content_hash`, `num_classes` and `bayes`.
         build: Makes the pair, untrained.
         recipe: How it is trained.
         notes: Further facts for the report, such as the sharing.
@@ -94,5 +94,5 @@ def _named(item: Any) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, dict) and "class_name" in value:
         inner = {k: v for k, v in value["config"].items() if k != "name" and v is not None}
-        return f"{value['class_name']}({', '.join(f'{k}={v:g}' if isinstance(v, float) else f'{k}={v}' for k, v in inner.items())})"
+        return f"{value['class_name']}({', '.join(f'{k}={_value(v)}' for k, v in inner.items())})"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -38,7 +38,9 @@ class Trained:
     seconds: float
 
 
-def launch(plan: Plan, folder: Path, seed: int = 0, command: str = "", console: Console | None = None) -> dict[str, Any]:
+def launch(
+    plan: Plan, folder: Path, seed: int = 0, command: str = "", console: Console | None = None
+) -> dict[str, Any]:
     """Run a plan, or go on with it where the folder holds its beginning.
 
     Args:
@@ -95,7 +97,9 @@ def _compiled(plan: Plan, model: keras.Model) -> keras.Model:
     return model
 
 
-def _train(plan: Plan, name: str, make: Callable[..., keras.Model], folder: Path, seed: int, console: Console) -> Trained:
+def _train(
+    plan: Plan, name: str, make: Callable[..., keras.Model], folder: Path, seed: int, console: Console
+) -> Trained:
     """Train one of the three, or load what was trained before, and score its nets on validation and test."""
     keras.utils.set_random_seed(seed)
     recipe, data = plan.recipe, plan.data
@@ -107,7 +111,13 @@ def _train(plan: Plan, name: str, make: Callable[..., keras.Model], folder: Path
     if done < recipe.epochs:
         batches = Batches(data.train, recipe.batch_size, seed, done, recipe.augment)
         bar = LossBar(console, name, recipe.epochs, len(batches))
-        guards = [StopOnNonFinite(), Validation(data.validation, predict_batch), bar, _Seconds(bar, checkpoint), checkpoint]
+        guards = [
+            StopOnNonFinite(),
+            Validation(data.validation, predict_batch),
+            bar,
+            _Seconds(bar, checkpoint),
+            checkpoint,
+        ]
         try:
             model.fit(batches, epochs=recipe.epochs, initial_epoch=done, verbose=0, callbacks=guards)
         finally:
@@ -117,7 +127,9 @@ def _train(plan: Plan, name: str, make: Callable[..., keras.Model], folder: Path
     for part in ("validation", "test"):
         split = getattr(data, part)
         logits = predict_logits(model, split.x, predict_batch)
-        by_net = {"light": logits["light"], "booster_in_rocket": logits["booster"]} if name == "rocket" else {name: logits}
+        by_net = (
+            {"light": logits["light"], "booster_in_rocket": logits["booster"]} if name == "rocket" else {name: logits}
+        )
         for net, values in by_net.items():
             scores[net][part] = score(np.asarray(values, "float64"), split)
     return Trained(nets, scores, checkpoint.state["history"], checkpoint.state["seconds"])

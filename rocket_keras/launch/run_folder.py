@@ -1,7 +1,6 @@
 """The files of a run: written whole or not at all, so that a kill at any time leaves a state to go on from."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ def write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
     draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    draft.replace(path)
 
 
 def claim(folder: Path, settings: dict[str, Any]) -> None:
@@ -64,7 +63,7 @@ class Checkpoint(keras.callbacks.Callback):
         old, name = self.state["weights"], f"epoch-{epoch + 1:04d}.weights.h5"
         draft = self.folder / f"part-{name}"
         self.model.save_weights(draft, overwrite=True)
-        os.replace(draft, self.folder / name)
+        draft.replace(self.folder / name)
         history = self.state["history"]
         for key, value in (logs or {}).items():
             history.setdefault(key, []).append(float(value))

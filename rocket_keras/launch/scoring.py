@@ -33,7 +33,8 @@ def score(logits: np.ndarray, split: Any) -> dict[str, float]:
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds the validation split's scores to the logs after each epoch: `val_auc`, or `val_light_auc` and `val_booster_auc`.
+    """Adds the validation split's scores to the logs after each epoch: `val_auc`, or `val_light_auc` and
+    `val_booster_auc`.
 
     One prediction serves all metrics, and no test step has to be compiled.
     """
@@ -44,7 +45,9 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict and score."""
+        logs = {} if logs is None else logs
         logits = predict_logits(self.model, self.split.x, self.batch_size)
         heads = {f"{head}_": values for head, values in logits.items()} if isinstance(logits, dict) else {"": logits}
         for prefix, values in heads.items():
-            logs.update({f"val_{prefix}{name}": value for name, value in score(values, self.split).items()})
+            for name, value in score(values, self.split).items():
+                logs[f"val_{prefix}{name}"] = value

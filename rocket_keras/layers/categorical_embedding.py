@@ -43,14 +43,18 @@ class CategoricalEmbedding(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Make the table `(sum of sizes, dim)`."""
         if len(input_shape) != len(self.sizes):
-            raise ValueError(f"{self.name} must get one id tensor for each of {len(self.sizes)} fields, got {len(input_shape)}.")
+            raise ValueError(
+                f"{self.name} must get one id tensor for each of {len(self.sizes)} fields, got {len(input_shape)}."
+            )
         self.table = self.add_weight(
             shape=(sum(self.sizes), self.dim), initializer=self.embeddings_initializer, name="table"
         )
 
     def call(self, ids: Any) -> Any:
         """Look the ids up."""
-        rows = [ops.clip(ops.cast(i, "int32"), 0, n - 1) + o for i, n, o in zip(ids, self.sizes, self.offsets, strict=True)]
+        rows = [
+            ops.clip(ops.cast(i, "int32"), 0, n - 1) + o for i, n, o in zip(ids, self.sizes, self.offsets, strict=True)
+        ]
         found = ops.take(self.table, ops.stack(rows, axis=1), axis=0)
         return ops.reshape(found, (-1, len(self.sizes) * self.dim))
 

@@ -46,7 +46,10 @@ class PreActivationBlock:
         return block
 
     def __call__(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Apply the block: `(batch, height, width, channels)` to `(batch, height / stride, width / stride, filters)`."""
+        """Apply the block: `(batch, height, width, channels)` to its `filters` channels.
+
+        Height and width are divided by the stride, rounded up.
+        """
         active = layers.Activation("relu", name=f"{self.name}_relu1")(self.norm1(x))
         hidden = layers.Activation("relu", name=f"{self.name}_relu2")(self.norm2(self.conv1(active)))
         kept = x if self.shortcut is None else self.shortcut(active)

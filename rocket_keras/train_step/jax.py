@@ -44,10 +44,16 @@ class TrainStep:
     def _stateless_losses(self, names: tuple[str, ...], state: tuple[Any, ...], batch: tuple[Any, ...]) -> Any:
         """Run forward without side effects: the scaled loss of one route, and (whole loss, outputs, new states)."""
         x, y, sample_weight = batch
-        trainable, non_trainable, optimizer_state, metrics = state
-        owners = (self.trainable_variables, self.non_trainable_variables, self.optimizer.variables, self.metrics_variables)
+        owners = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.optimizer.variables,
+            self.metrics_variables,
+        )
         mapping = [
-            pair for variables, values in zip(owners, state, strict=True) for pair in zip(variables, values, strict=True)
+            pair
+            for variables, values in zip(owners, state, strict=True)
+            for pair in zip(variables, values, strict=True)
         ]
         with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
             y_pred = self(x, training=True)

@@ -1,3 +1,6 @@
+import contextlib
+import importlib.util
+
 import keras
 import numpy as np
 import onnx
@@ -71,10 +74,9 @@ def test_a_missing_field_is_named(tmp_path):
 @pytest.mark.parametrize("suffix", ["", ".tflite"])
 def test_formats_of_tensorflow_run_there_and_are_refused_elsewhere(make_pair, tmp_path, suffix):
     pair, path = make_pair(), tmp_path / f"light{suffix}"
-    try:
+    written = pytest.raises(ValueError, match="TensorFlow backend alone")
+    if importlib.util.find_spec("tensorflow"):
+        written = contextlib.nullcontext()
+    with written:
         export_light(pair, path)
-    except ValueError as error:
-        assert "TensorFlow backend alone" in str(error)
-        assert not path.exists()
-    else:
-        assert path.exists()
+    assert path.exists() is (importlib.util.find_spec("tensorflow") is not None)

@@ -63,7 +63,9 @@ def test_hints_work_in_the_distiller_of_keras(hint, make_pair, rows):
     distiller = keras.distillation.Distiller(
         teacher=pair.booster, student=pair.light, distillation_losses=hint, student_loss_weight=0.5
     )
-    distiller.compile(optimizer=keras.optimizers.SGD(0.1), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    distiller.compile(
+        optimizer=keras.optimizers.SGD(0.1), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
     before = [np.array(w) for w in pair.light.get_weights()]
     distiller.fit(*rows(), epochs=1, verbose=0)
     assert any(np.any(a != b) for a, b in zip(before, pair.light.get_weights(), strict=True))

@@ -109,7 +109,9 @@ def test_a_default_step_is_keras_own_bit_for_bit(make_pair, rows):
 
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
             labels = SPARSE(from_logits=True)
-            hint = keras.ops.sum(keras.ops.square(y_pred["light"] - keras.ops.stop_gradient(y_pred["booster"])), axis=-1)
+            hint = keras.ops.sum(
+                keras.ops.square(y_pred["light"] - keras.ops.stop_gradient(y_pred["booster"])), axis=-1
+            )
             return labels(y, y_pred["light"]) + labels(y, y_pred["booster"]) + 0.03 * keras.ops.mean(hint)
 
     def weights(make):
@@ -173,9 +175,7 @@ def test_class_weight_reaches_all_three_terms(make_pair, rows):
 
 
 def test_accuracy_of_one_logit_has_its_threshold_at_zero(make_pair, rows):
-    rocket = compiled(
-        make_pair(logits=1), loss=keras.losses.BinaryCrossentropy(from_logits=True), metrics=["accuracy"]
-    )
+    rocket = compiled(make_pair(logits=1), loss=keras.losses.BinaryCrossentropy(from_logits=True), metrics=["accuracy"])
     x, y = rows(logits=1)
     result = rocket.evaluate(x, y, verbose=0, return_dict=True)
     logits = rocket.predict(x, verbose=0)["light"][:, 0]

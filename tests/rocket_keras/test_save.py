@@ -13,7 +13,9 @@ def variables(rocket):
 
 @pytest.mark.parametrize("booster_optimizer", [None, "sgd"])
 @pytest.mark.parametrize("light_to_shared", [True, False])
-def test_a_loaded_rocket_trains_on_as_if_it_had_not_stopped(make_pair, rows, tmp_path, booster_optimizer, light_to_shared):
+def test_a_loaded_rocket_trains_on_as_if_it_had_not_stopped(
+    make_pair, rows, tmp_path, booster_optimizer, light_to_shared
+):
     keras.utils.set_random_seed(0)
     rate = keras.optimizers.schedules.CosineDecay(0.05, 20)
     rocket = Rocket(
@@ -22,15 +24,14 @@ def test_a_loaded_rocket_trains_on_as_if_it_had_not_stopped(make_pair, rows, tmp
         hint_weight=schedules.WarmUp(0.5, swap_step=6),
         light_to_shared=light_to_shared,
     )
-    rocket.compile(
-        keras.optimizers.Adam(rate), LOSS, metrics=["accuracy"], booster_optimizer=booster_optimizer
-    )
+    rocket.compile(keras.optimizers.Adam(rate), LOSS, metrics=["accuracy"], booster_optimizer=booster_optimizer)
     first, second = rows(32), rows(32, seed=1)
     rocket.fit(*first, batch_size=8, shuffle=False, verbose=0)
     rocket.save(tmp_path / "rocket.keras")
     loaded = keras.models.load_model(tmp_path / "rocket.keras")
-    np.testing.assert_array_equal(np.concatenate([v.ravel() for v in variables(loaded)]),
-                                  np.concatenate([v.ravel() for v in variables(rocket)]))
+    np.testing.assert_array_equal(
+        np.concatenate([v.ravel() for v in variables(loaded)]), np.concatenate([v.ravel() for v in variables(rocket)])
+    )
     for model in (rocket, loaded):
         model.fit(*second, batch_size=8, shuffle=False, verbose=0)
     for a, b in zip(variables(rocket), variables(loaded), strict=True):
