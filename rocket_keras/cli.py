@@ -1,9 +1,5 @@
-"""The command line: the only file that sees rocket_keras, zoo and tuning together.
+"""The command line: the only file that sees rocket_keras, zoo and tuning together."""
 
-Keras is imported inside the commands, so that `--help` answers at once and the backend can still be chosen.
-"""
-
-import importlib.util
 import json
 import os
 import shlex
@@ -14,7 +10,7 @@ from typing import Annotated, Any
 try:
     import typer
 except ModuleNotFoundError as error:
-    raise SystemExit("rocket-keras needs typer. Install it with: pip install 'rocket-keras[launch]'") from error
+    raise ImportError("The command line needs typer. Install it with: pip install 'rocket-keras[launch]'") from error
 
 app = typer.Typer(
     help="Rocket launching: train a light net beside its booster, serve the light net alone.",
@@ -75,7 +71,10 @@ def launch(
     command = shlex.join(["rocket-keras", *sys.argv[1:]])
     for number in range(seed, seed + seeds):
         target = folder if seeds == 1 else folder / f"seed-{number}"
-        answers.append(run(row.plan(data_dir, number, recipe), target, number, command))
+        try:
+            answers.append(run(row.plan(data_dir, number, recipe), target, number, command))
+        except KeyboardInterrupt:  # here, because Typer would end the program without a word
+            _stop("interrupted. The same command goes on from the last finished epoch.", 130)
         if not as_json:
             print_table(answers[-1], console)
             console.print(f"Report: {target / 'report.html'}", markup=False, soft_wrap=True)
@@ -101,12 +100,8 @@ def list_zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
 
 def main() -> None:
     """Run the command line; what a user can mend is one line on standard error, without a traceback."""
-    _choose_backend()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
-    except KeyboardInterrupt:
-        _stop("interrupted. The same command goes on from the last finished epoch.", 130)
     except (ValueError, KeyError, OSError, ImportError, ArithmeticError) as error:
         if os.environ.get("ROCKET_KERAS_TRACEBACK"):
             raise
@@ -117,14 +112,3 @@ def main() -> None:
 def _stop(message: str, code: int) -> None:
     print(f"rocket-keras: {message}", file=sys.stderr)
     raise SystemExit(code)
-
-
-def _choose_backend() -> None:
-    """Take an installed backend where the user named none; Keras's own default is TensorFlow whatever is there."""
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    if "KERAS_BACKEND" in os.environ or (home / "keras.json").exists():
-        return
-    found = [name for name in ("jax", "torch", "tensorflow") if importlib.util.find_spec(name)]
-    if not found:
-        _stop("no backend is installed. Install one with: pip install 'rocket-keras[jax,launch]'", 2)
-    os.environ["KERAS_BACKEND"] = found[0]

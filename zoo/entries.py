@@ -142,7 +142,7 @@ ENTRIES: tuple[Entry, ...] = (
         short="digits",
         load=_digits,
         build=_wide_resnet(10, 28, 1, "interval"),
-        recipe=Recipe(epochs=30, batch_size=32, optimizer=_sgd_cosine, train_rows=256),
+        recipe=Recipe(epochs=60, batch_size=32, optimizer=_sgd_cosine, train_rows=400),
         licence="UCI Optical Recognition of Handwritten Digits: CC BY 4.0",
         paper=_PAPER,
         notes={"sharing": "interval"},

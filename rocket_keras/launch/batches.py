@@ -9,23 +9,22 @@ import numpy as np
 
 
 class Batches(keras.utils.PyDataset):
-    """Shuffled full batches of a split.
+    """Shuffled full batches of a split; fit them with `shuffle=False` and with the callback `EpochOrder`.
+
+    Keras calls `on_epoch_end` once more than there are epochs, so the epoch cannot be counted here.
 
     Args:
         split: Rows, with `x`, `y` and `rows(index)`.
         batch_size: Rows a batch; all rows where there are fewer.
         seed: Seed of the orders.
-        epoch: Epoch that comes first, from 0.
         augment: `(images, seed) -> images`, or None.
     """
 
-    def __init__(
-        self, split: Any, batch_size: int, seed: int, epoch: int = 0, augment: Callable[[Any, int], Any] | None = None
-    ):
+    def __init__(self, split: Any, batch_size: int, seed: int, augment: Callable[[Any, int], Any] | None = None):
         super().__init__()
         self.split, self.batch_size, self.seed = split, min(batch_size, len(split)), seed
-        self.epoch, self.augment = epoch, augment
-        self._order = self._shuffled()
+        self.augment = augment
+        self.draw(0)
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -40,13 +39,22 @@ class Batches(keras.utils.PyDataset):
         draw = int(np.random.default_rng([self.seed, self.epoch, index]).integers(2**31))
         return keras.ops.convert_to_numpy(self.augment(part.x, draw)), part.y
 
-    def on_epoch_end(self) -> None:
-        """Draw the next epoch's order."""
-        self.epoch += 1
-        self._order = self._shuffled()
+    def draw(self, epoch: int) -> None:
+        """Take the order of that epoch, from 0."""
+        self.epoch = epoch
+        self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.split))
 
-    def _shuffled(self) -> np.ndarray:
-        return np.random.default_rng([self.seed, self.epoch]).permutation(len(self.split))
+
+class EpochOrder(keras.callbacks.Callback):
+    """Gives batches the order of the epoch that begins."""
+
+    def __init__(self, batches: Batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Draw the order."""
+        self.batches.draw(epoch)
 
 
 def predict_logits(model: keras.Model, x: Any, batch_size: int) -> Any:

@@ -26,8 +26,9 @@ def versions() -> dict[str, str]:
 
 def device() -> str:
     """Name the device that trains, with the processor and the number of cores."""
-    kinds = sorted({name.partition(":")[0] for name in keras.distribution.list_devices()}) or ["cpu"]
-    return f"{'/'.join(kinds)}, {processor()}, {os.cpu_count()} cores"
+    where = str(getattr(keras.ops.zeros(()), "device", "cpu")).lower()
+    kind = next((name for name in ("gpu", "cuda", "tpu") if name in where), "cpu")
+    return f"{kind}, {processor()}, {os.cpu_count()} cores"
 
 
 def git_commit() -> str | None:

@@ -15,7 +15,7 @@ from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
 from rocket_keras.latency import measure_latency
-from rocket_keras.launch.batches import Batches, predict_logits
+from rocket_keras.launch.batches import Batches, EpochOrder, predict_logits
 from rocket_keras.launch.progress import LossBar
 from rocket_keras.launch.provenance import device, git_commit, versions
 from rocket_keras.launch.recipe import Plan
@@ -109,17 +109,13 @@ def _train(
     done = checkpoint.restore(model)
     predict_batch = min(PREDICT_BATCH, max(len(data.validation), len(data.test)))
     if done < recipe.epochs:
-        batches = Batches(data.train, recipe.batch_size, seed, done, recipe.augment)
+        batches = Batches(data.train, recipe.batch_size, seed, recipe.augment)
         bar = LossBar(console, name, recipe.epochs, len(batches))
-        guards = [
-            StopOnNonFinite(),
-            Validation(data.validation, predict_batch),
-            bar,
-            _Seconds(bar, checkpoint),
-            checkpoint,
-        ]
+        validation = Validation(data.validation, predict_batch)
+        callbacks = [EpochOrder(batches), StopOnNonFinite(), validation, bar, _Seconds(bar, checkpoint), checkpoint]
         try:
-            model.fit(batches, epochs=recipe.epochs, initial_epoch=done, verbose=0, callbacks=guards)
+            epochs = {"epochs": recipe.epochs, "initial_epoch": done}
+            model.fit(batches, **epochs, shuffle=False, verbose=0, callbacks=callbacks)
         finally:
             bar.close()
     nets = {"light": pair.light, "booster_in_rocket": pair.booster} if name == "rocket" else {name: model}

@@ -1,0 +1,137 @@
+"""Writes the tables of measured launches into README.md, from zoo/results/launch_*.json; measures nothing itself.
+
+python benchmarks/render_results.py [--check] [--readme README.md] [--results zoo/results]
+
+Each file is the `summary.json` of `rocket-keras launch ENTRY --seeds N`. Only what stands between the markers changes.
+"""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import zoo
+from rocket_keras.summary import (
+    CTR_QUALITIES,
+    MISSING,
+    NET_NAMES,
+    format_number,
+    is_accuracy,
+    latency_note,
+    nets_in_order,
+)
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+PACKAGES = ("keras", "jax", "tensorflow", "tensorflow-cpu", "torch")
+LOG_LOSS = "log_loss"  # left out of the README's table, which has the ranking metrics
+
+
+def read_summaries(folder: Path) -> list[dict[str, Any]]:
+    """The launches of a folder in the order of the zoo's table, an entry's several runs by file name.
+
+    Raises:
+        ValueError: a file is not a launch's summary over two seeds or more. One line, with the file.
+    """
+    order, found = zoo.list_entries(), []
+    for path in sorted(folder.glob("launch_*.json")):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        if summary.get("entry") not in order:
+            raise ValueError(
+                f"{path}: expected an entry of the zoo, received {summary.get('entry')!r}; remove the file"
+            )
+        if len(summary.get("seeds", ())) < 2:
+            raise ValueError(
+                f"{path}: expected a summary over two seeds or more, received seeds {summary.get('seeds')}; "
+                f"copy summary.json of `rocket-keras launch {summary['entry']} --seeds 3`"
+            )
+        found.append(summary)
+    return sorted(found, key=lambda summary: order.index(summary["entry"]))
+
+
+def render(summaries: list[dict[str, Any]]) -> str:
+    """Markdown: for each launch a line that says what was scored, a table, and a line that says how it was measured."""
+    return "\n\n".join(f"{_heading(summary)}\n\n{_table(summary)}\n\n{_caption(summary)}" for summary in summaries)
+
+
+def with_results(readme: str, tables: str) -> str:
+    """`readme` with `tables` between the markers.
+
+    Raises:
+        ValueError: the markers do not stand in it once each, in order.
+    """
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1 or readme.index(BEGIN) > readme.index(END):
+        raise ValueError(f"expected the lines {BEGIN} and {END} once each, in this order; put them into the document")
+    before, rest = readme.split(BEGIN)
+    middle = f"\n\n{tables}\n\n" if tables else "\n"
+    return f"{before}{BEGIN}{middle}{END}{rest.split(END)[1]}"
+
+
+def _heading(summary: dict[str, Any]) -> str:
+    data, seeds = summary["dataset"], ", ".join(map(str, summary["seeds"]))
+    rows = data["rows"]["test"]
+    return (
+        f"**{summary['entry']}**: {rows:,} test rows of {data['name']}, mean ± standard deviation over seeds {seeds}."
+    )
+
+
+def _table(summary: dict[str, Any]) -> str:
+    scores = {"accuracy": "test accuracy %"} if is_accuracy(summary) else _present_qualities(summary)
+    titles = ["net", *scores.values(), "parameters", "multiply-adds", "p50 ms", "p99 ms"]
+    lines = [titles, ["---", *["---:"] * (len(titles) - 1)]]
+    for name, net in nets_in_order(summary).items():
+        latency = net["latency"] or {}
+        cells = [
+            NET_NAMES[name],
+            *(_spread(net["test"][key], key) for key in scores),
+            f"{net['parameters']:,}",
+            f"{net['multiply_adds']:,}",
+            format_number(latency.get("p50_ms")),
+            format_number(latency.get("p99_ms")),
+        ]
+        lines.append([f"**{cell}**" for cell in cells] if name == "light" else cells)
+    bayes = summary["dataset"].get("bayes")
+    if bayes:
+        lines.append(["Bayes optimum", *(f"{bayes[key]:.4f}" for key in scores), *[MISSING] * 4])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _present_qualities(summary: dict[str, Any]) -> dict[str, str]:
+    measured = summary["nets"]["base"]["test"]
+    return {key: f"test {title}" for key, title in CTR_QUALITIES.items() if key in measured and key != LOG_LOSS}
+
+
+def _spread(score: dict[str, Any], key: str) -> str:
+    if not math.isfinite(score["mean"]):
+        return MISSING
+    scale, decimals = (100, 2) if key == "accuracy" else (1, 4)
+    return f"{scale * score['mean']:.{decimals}f} ± {scale * score['std']:.{decimals}f}"
+
+
+def _caption(summary: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {summary['versions'][name]}" for name in PACKAGES if name in summary["versions"])
+    commit = f", commit `{summary['git_commit']}`" if summary["git_commit"] else ""
+    return (
+        f"{latency_note(summary)} The latencies are those of seed {summary['seeds'][0]}. Trained with {versions} on "
+        f"{summary['device']}{commit}: `{summary['command']}`."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the document would change")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="document with the two markers")
+    parser.add_argument("--results", type=Path, default=ROOT / "zoo" / "results", help="folder of launch_*.json")
+    arguments = parser.parse_args()
+    before = arguments.readme.read_text(encoding="utf-8")
+    after = with_results(before, render(read_summaries(arguments.results)))
+    if not arguments.check:
+        arguments.readme.write_text(after, encoding="utf-8")
+    elif before != after:
+        sys.exit(f"{arguments.readme} differs from {arguments.results}: run python benchmarks/render_results.py")
+
+
+if __name__ == "__main__":
+    main()

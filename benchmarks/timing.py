@@ -1,0 +1,112 @@
+"""Times Keras models in turn and compares them round by round; used by the step benchmarks."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One quotient of step times: taken within each round, then summarised over the rounds.
+
+    Args:
+        median: Over the rounds.
+        quartiles: 25 % and 75 % over the rounds.
+        of_minima: Quotient of each model's fastest round.
+    """
+
+    median: float
+    quartiles: tuple[float, float]
+    of_minima: float
+
+    def as_json(self) -> dict[str, Any]:
+        quartiles = [round(value, 3) for value in self.quartiles]
+        return {"median": round(self.median, 3), "quartiles": quartiles, "of_minima": round(self.of_minima, 3)}
+
+
+@dataclass(frozen=True)
+class Times:
+    """What was measured of one model.
+
+    Args:
+        steps: Seconds a training step, one value a round.
+        first: Seconds of the first `fit`, over one batch: tracing, compiling and a step.
+        single: Seconds of a later `fit` over one batch: what a `fit` costs beside its steps is in it.
+    """
+
+    steps: list[float]
+    first: float
+    single: float
+
+    @property
+    def median(self) -> float:
+        """Seconds a step."""
+        return float(np.median(self.steps))
+
+    @property
+    def overhead(self) -> float:
+        """Seconds that a `fit` costs beside its steps, about; below the noise of a step it means nothing."""
+        return self.single - self.median
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Data in memory for `fit`: the same batches, in one order, for every model."""
+
+    x: Any
+    y: np.ndarray
+    size: int
+
+    @property
+    def count(self) -> int:
+        """Batches in all; the last one is full."""
+        return len(self.y) // self.size
+
+    def fit(self, model: keras.Model, count: int) -> float:
+        """Train on the first `count` batches the way users do; return the seconds of the whole `fit`."""
+        rows = count * self.size
+        x = {name: column[:rows] for name, column in self.x.items()} if isinstance(self.x, dict) else self.x[:rows]
+        start = time.perf_counter()
+        model.fit(x, self.y[:rows], batch_size=self.size, shuffle=False, verbose=0)
+        return time.perf_counter() - start
+
+
+def take_turns(
+    models: Mapping[str, keras.Model], data: Batches, rounds: int, say: Callable[[str], None]
+) -> dict[str, Times]:
+    """Warm every model up, then time all of them once a round, in an order drawn anew: a busy machine slows all alike.
+
+    `fit` ends with its metrics on the host, so the last step is over when the clock stops.
+    """
+    first, single = {}, {}
+    for name, model in models.items():
+        first[name] = data.fit(model, 1)
+        say(f"  {name}: first step {first[name]:.1f} s")
+        data.fit(model, min(2, data.count))  # a state that came out of a step may be compiled once more
+        single[name] = float(np.median([data.fit(model, 1) for _ in range(3)]))
+    steps: dict[str, list[float]] = {name: [] for name in models}
+    order = np.random.default_rng(0)
+    for done in range(rounds):
+        for name in order.permutation(list(models)):
+            steps[str(name)].append(data.fit(models[str(name)], data.count) / data.count)
+        say(f"  round {done + 1}/{rounds}: " + ", ".join(f"{n} {1e3 * s[-1]:.1f} ms" for n, s in steps.items()))
+    return {name: Times(steps[name], first[name], single[name]) for name in models}
+
+
+def quotient(times: Mapping[str, Times], above: str, below: Sequence[str]) -> Ratio:
+    """Divide one model's step by the sum of others' steps."""
+    top = np.array(times[above].steps)
+    bottom = np.sum([times[name].steps for name in below], axis=0)
+    low, middle, high = np.percentile(top / bottom, [25, 50, 75])
+    minima = top.min() / sum(min(times[name].steps) for name in below)
+    return Ratio(float(middle), (float(low), float(high)), float(minima))
+
+
+def bar(what: str, value: float, limit: float, sign: str = "<=") -> dict[str, Any]:
+    """Return one entry of the list `bars`."""
+    holds = value < limit if sign == "<" else value <= limit
+    return {"what": what, "value": round(value, 3), "limit": f"{sign} {limit:.3g}", "holds": bool(holds)}

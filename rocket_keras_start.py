@@ -1,0 +1,44 @@
+"""Start of the `rocket-keras` command: a backend is chosen before anything imports Keras.
+
+It stands beside the package because importing any part of the package imports Keras.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+BACKENDS = ("jax", "torch", "tensorflow")
+
+
+def main() -> None:
+    """Choose a backend and run the command line; what cannot be imported is one line on standard error."""
+    try:
+        choose_backend()
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        from rocket_keras.cli import main as run
+    except (ImportError, ValueError) as error:
+        print(f"rocket-keras: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(2) from None
+    run()
+
+
+def choose_backend() -> None:
+    """Take an installed backend where the user named none: Keras's own default is TensorFlow whatever is there.
+
+    Raises:
+        ImportError: The backend that the user named, or any backend at all, is not installed.
+    """
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
+    named = os.environ.get("KERAS_BACKEND")
+    if not installed:
+        raise ImportError("no backend is installed. Install one with: pip install 'rocket-keras[jax,launch]'")
+    if named and named not in installed:
+        raise ImportError(f"KERAS_BACKEND={named} is not installed here. Set it to one of: {', '.join(installed)}")
+    if not named and not (home / "keras.json").exists():
+        os.environ["KERAS_BACKEND"] = installed[0]
+
+
+if __name__ == "__main__":
+    main()

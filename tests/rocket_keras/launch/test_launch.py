@@ -1,0 +1,207 @@
+import dataclasses
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+import zoo
+from rocket_keras.callbacks import NonFiniteLoss
+from rocket_keras.launch import Plan, Recipe, launch
+from rocket_keras.launch.batches import Batches, predict_logits
+from rocket_keras.launch.scoring import score
+from zoo.data import Dataset, Split
+
+FEATURES = (zoo.Categorical("user_id", 12), zoo.Categorical("item_id", 9), zoo.Numeric("age"))
+
+
+def clicks(count=96, seed=0):
+    rng = np.random.default_rng(seed)
+
+    def part(rows):
+        x = {f.name: rng.integers(0, f.size, rows).astype("int32") for f in FEATURES[:2]}
+        x["age"] = rng.normal(size=rows).astype("float32")
+        chance = 1 / (1 + np.exp(-x["age"] - (x["user_id"] % 3 - 1) * (x["item_id"] % 2 - 0.5) * 4))
+        return Split(x, (rng.random(rows) < chance).astype("float32"), x["user_id"])
+
+    return Dataset("made up", part(count), part(40), part(50), num_classes=2, source="made up", features=FEATURES)
+
+
+def plan(data=None, epochs=3, **recipe):
+    data = data or clicks()
+    build = lambda: zoo.ctr_pair(FEATURES, light_units=(4,), booster_units=(16, 8))  # noqa: E731
+    adam = lambda steps: keras.optimizers.Adam(0.01)  # noqa: E731
+    options = {"optimizer": adam, "hint_weight": 0.5, "serving_batch": 20, **recipe}
+    return Plan("made.up", data, build, Recipe(epochs=epochs, batch_size=32, **options))
+
+
+def quiet():
+    return Console(file=io.StringIO())
+
+
+def numbers(metrics):
+    """All that must not depend on when and how often a run was interrupted."""
+    nets = {name: {k: row[k] for k in ("test", "validation", "parameters")} for name, row in metrics["nets"].items()}
+    return nets, metrics["history"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return folder, launch(plan(), folder, seed=1, command="the command", console=quiet())
+
+
+def test_the_run_folder_is_whole(finished):
+    folder, metrics = finished
+    names = {"metrics.json", "learning_curves.png", "comparison.png", "report.html", "light.keras", "light.onnx"}
+    assert names <= {path.name for path in folder.iterdir()}
+    assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
+    for key in ("seed", "command", "versions", "backend", "device", "git_commit", "dataset", "recipe"):
+        assert key in metrics
+    assert len(metrics["dataset"]["hash"]) == 64
+    assert set(metrics["nets"]) == {"base", "light", "booster", "booster_in_rocket"}
+    for row in metrics["nets"].values():
+        assert set(row["test"]) == {"auc", "gauc", "log_loss"}
+    assert metrics["nets"]["base"]["multiply_adds"] == metrics["nets"]["light"]["multiply_adds"]
+    assert metrics["nets"]["light"]["latency"]["batch_size"] == 20
+    assert len(metrics["history"]["rocket"]["val_light_auc"]) == 3
+
+
+def test_the_scores_are_those_of_the_exported_light_net(finished):
+    folder, metrics = finished
+    from rocket_keras.export import onnx_feed, onnx_session
+
+    data = clicks()
+    session = onnx_session(folder / "light.onnx")
+    logits = session.run(None, onnx_feed(session, data.test.x))[0]
+    assert score(logits, data.test)["auc"] == pytest.approx(metrics["nets"]["light"]["test"]["auc"], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["base", "rocket"])
+def test_an_interrupted_run_ends_with_the_numbers_of_an_uninterrupted_one(finished, tmp_path, monkeypatch, name):
+    from rocket_keras.launch import run
+
+    def stop(self, epoch, logs=None, original=run.Checkpoint.on_epoch_end):
+        original(self, epoch, logs)
+        if self.folder.name == name and epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.Checkpoint, "on_epoch_end", stop)
+        with pytest.raises(KeyboardInterrupt):
+            launch(plan(), tmp_path, seed=1, console=quiet())
+    assert not (tmp_path / "metrics.json").exists()
+    assert json.loads((tmp_path / "checkpoints" / name / "state.json").read_text())["epoch"] == 2
+    assert numbers(launch(plan(), tmp_path, seed=1, console=quiet())) == numbers(finished[1])
+
+
+def test_a_finished_run_is_not_trained_again(finished):
+    folder, metrics = finished
+    states = {path: path.stat().st_mtime_ns for path in folder.glob("checkpoints/*/state.json")}
+    again = launch(plan(), folder, seed=1, console=quiet())
+    assert numbers(again) == numbers(metrics)
+    assert len(states) == 3
+    assert states == {path: path.stat().st_mtime_ns for path in folder.glob("checkpoints/*/state.json")}
+
+
+def test_a_folder_of_another_run_is_refused(finished):
+    with pytest.raises(ValueError, match=r"holds a run with seed=1, and this one has seed=2. Choose another folder"):
+        launch(plan(), finished[0], seed=2, console=quiet())
+
+
+def test_a_nan_keeps_the_last_good_checkpoint(tmp_path):
+    class Fading(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return keras.ops.where(step < 4, 0.01, 1e38)
+
+        def get_config(self):
+            return {}
+
+    with pytest.raises(NonFiniteLoss, match="loss"):
+        launch(plan(optimizer=lambda steps: keras.optimizers.SGD(Fading())), tmp_path, console=quiet())
+    state = json.loads((tmp_path / "checkpoints" / "base" / "state.json").read_text())
+    assert state["epoch"] == 1
+    assert (tmp_path / "checkpoints" / "base" / state["weights"]).exists()
+    assert np.isfinite(state["history"]["loss"]).all()
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    split = clicks().train
+    first = Batches(split, 32, seed=5)
+    orders = []
+    for epoch in range(3):
+        first.draw(epoch)
+        orders.append([first[i][1] for i in range(len(first))])
+    later = Batches(split, 32, seed=5)
+    later.draw(2)
+    np.testing.assert_array_equal([later[i][1] for i in range(len(later))], orders[2])
+    assert not np.array_equal(orders[0], orders[1])
+
+
+def test_augmentation_gets_a_seed_of_its_own_each_batch():
+    images = Split(np.zeros((8, 2, 2, 1), "float32"), np.arange(8))
+    seeds = []
+
+    def record(x, seed):
+        seeds.append(seed)
+        return x + 1.0
+
+    batches = Batches(images, 4, seed=0, augment=record)
+    assert all((batches[i][0] == 1.0).all() for i in range(2))
+    assert len(set(seeds)) == 2
+
+
+@pytest.mark.parametrize("rows", [1, 7, 16])
+def test_predictions_are_filled_up_and_cut(rows):
+    pair = zoo.ctr_pair(FEATURES, light_units=(4,), booster_units=(8,))
+    x = clicks().test.rows(slice(rows)).x
+    expected = keras.ops.convert_to_numpy(pair.light({k: keras.ops.convert_to_tensor(v) for k, v in x.items()}))
+    np.testing.assert_allclose(predict_logits(pair.light, x, 8), expected, atol=1e-6)
+
+
+def test_class_scores_equal_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    logits, y = rng.normal(size=(30, 4)), rng.integers(0, 4, 30)
+    got = score(logits, Split(logits, y))
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    assert got["accuracy"] == pytest.approx(metrics.accuracy_score(y, logits.argmax(-1)))
+    assert got["log_loss"] == pytest.approx(metrics.log_loss(y, p))
+
+
+SCRIPT = """
+import io, sys
+sys.path.insert(0, {tests!r})
+from test_launch import plan, quiet
+from rocket_keras.launch import launch
+from pathlib import Path
+launch(plan(epochs={epochs}), Path({folder!r}), seed=1, console=quiet())
+"""
+
+
+def test_kill_9_and_the_same_command_end_with_the_same_numbers(tmp_path):
+    folder, epochs = tmp_path / "run", 30
+    text = SCRIPT.format(tests=str(Path(__file__).parent), epochs=epochs, folder=str(folder))
+    command, state = [sys.executable, "-c", text], folder / "checkpoints" / "base" / "state.json"
+    environment = {**os.environ, "PYTHONSAFEPATH": ""}
+    process = subprocess.Popen(command, env=environment)
+    while process.poll() is None and not (state.exists() and json.loads(state.read_text())["epoch"] >= 2):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert json.loads(state.read_text())["epoch"] < epochs, "the run was over before the kill: make it longer"
+    subprocess.run(command, env=environment, check=True)
+    straight = launch(plan(epochs=epochs), tmp_path / "straight", seed=1, console=quiet())
+    assert numbers(json.loads((folder / "metrics.json").read_text())) == numbers(json.loads(json.dumps(straight)))
+
+
+def test_a_recipe_can_be_changed_in_one_place():
+    assert dataclasses.replace(plan().recipe, epochs=7).epochs == 7

@@ -1,0 +1,121 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rocket_keras import cli
+
+START = [sys.executable, "-m", "rocket_keras_start"]
+
+
+@pytest.fixture
+def rocket_keras(monkeypatch, capsys, tmp_path):
+    """A function that runs the command line in an empty folder and returns (exit status, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rocket-keras", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, re.sub(r"\x1b\[[0-9;]*m", "", out), err
+
+    return run
+
+
+def one_line(result, *parts):
+    status, out, err = result
+    assert status == 2
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    for part in parts:
+        assert part in err
+
+
+def test_help_names_the_commands(rocket_keras):
+    status, out, _ = rocket_keras("--help")
+    assert status == 0
+    assert {"launch", "zoo"} <= set(out.split())
+
+
+def test_launch_help_names_its_options(rocket_keras):
+    _, out, _ = rocket_keras("launch", "--help")
+    for option in ("--data-dir", "--out", "--seed", "--seeds", "--epochs", "--train-rows", "--json"):
+        assert option in out
+
+
+def test_an_unknown_entry_suggests_the_nearest(rocket_keras):
+    one_line(rocket_keras("launch", "digitz"), "no entry 'digitz'", "Did you mean 'digits'?")
+
+
+def test_a_missing_download_says_what_to_fetch_and_where_to_put_it(rocket_keras, tmp_path):
+    (tmp_path / "empty").mkdir()
+    one_line(rocket_keras("launch", "ml1m", "--data-dir", "empty"), "ml-1m.zip", "empty")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_more_training_rows_than_there_are_is_one_line(rocket_keras):
+    one_line(rocket_keras("launch", "digits", "--train-rows", "100000"), "train_rows")
+
+
+def test_zoo_list_is_text_or_json(rocket_keras):
+    assert "wrn10_1.rocket_wrn28_1_digits" in rocket_keras("zoo", "list")[1]
+    rows = json.loads(rocket_keras("zoo", "list", "--json")[1])
+    assert {"digits", "ml1m", "adsim"} <= {row["short"] for row in rows}
+
+
+@pytest.mark.parametrize("named", ["tensorflow", "jax", "torch"])
+def test_a_backend_that_is_not_installed_is_one_line(tmp_path, named):
+    # A finder that does not find the named backend stands for its absence.
+    code = (
+        "import importlib.util as u\nfind = u.find_spec\n"
+        f"u.find_spec = lambda name, *a: None if name == {named!r} else find(name, *a)\n"
+        "from rocket_keras_start import main\nmain()\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": named}
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    one_line((result.returncode, result.stdout, result.stderr), "installed")
+
+
+def test_without_a_named_backend_the_installed_one_is_taken(tmp_path, monkeypatch):
+    import rocket_keras_start
+
+    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    rocket_keras_start.choose_backend()
+    installed = [name for name in rocket_keras_start.BACKENDS if rocket_keras_start.importlib.util.find_spec(name)]
+    assert os.environ["KERAS_BACKEND"] == installed[0]
+
+
+def test_an_interrupt_says_how_to_go_on(tmp_path):
+    command = [*START, "launch", "adsim", "--epochs", "50", "--train-rows", "2000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    state = tmp_path / "runs/adsim/checkpoints/base/state.json"
+    while process.poll() is None and not state.exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert error.strip().splitlines()[-1].endswith("The same command goes on from the last finished epoch.")
+    assert json.loads(state.read_text())["epoch"] >= 1
+
+
+def test_two_seeds_end_with_their_mean_and_spread(rocket_keras, tmp_path, monkeypatch, capsys):
+    options = ["--epochs", "1", "--train-rows", "4000", "--seeds", "2", "--json", "--out", "run"]
+    status, out, err = rocket_keras("launch", "adsim", *options)
+    assert status == 0, err
+    summary = json.loads(out)
+    assert summary["seeds"] == [0, 1]
+    scores = summary["nets"]["light"]["test"]["auc"]
+    assert scores["mean"] == pytest.approx(sum(scores["values"]) / 2)
+    assert scores["std"] == pytest.approx(abs(scores["values"][0] - scores["values"][1]) / 2**0.5)
+    single = json.loads((tmp_path / "run/seed-1/metrics.json").read_text())
+    assert single["nets"]["light"]["test"]["auc"] == scores["values"][1]
+    assert summary == json.loads((tmp_path / "run/summary.json").read_text())

@@ -1,0 +1,68 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from rocket_keras import Rocket, multiply_adds
+from zoo.data import Dataset, Split
+from zoo.entries import ENTRIES
+
+
+def made_up(entry):
+    """A data set of the entry's kind with a few rows, so that every row of the table builds without a download."""
+    rng = np.random.default_rng(0)
+    if "cifar" in entry.name or "digits" in entry.name:
+        shape = (32, 32, 3) if "cifar" in entry.name else (8, 8, 1)
+        parts = [Split(rng.normal(size=(12, *shape)).astype("float32"), np.arange(12) % 10) for _ in range(3)]
+        return Dataset("made up", *parts, num_classes=10, source="made up")
+    features = (zoo.Categorical("user_id", 20), zoo.Categorical("item_id", 30), zoo.Numeric("count"))
+
+    def part():
+        x = {f.name: rng.integers(0, f.size, 12).astype("int32") for f in features[:2]}
+        x["count"] = rng.normal(size=12).astype("float32")
+        return Split(x, (np.arange(12) % 2).astype("float32"), x["user_id"])
+
+    return Dataset("made up", part(), part(), part(), num_classes=2, source="made up", features=features)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_row_builds_and_says_how_it_is_trained(entry):
+    data = made_up(entry)
+    pair = entry.build(data)
+    assert multiply_adds(pair.light) < multiply_adds(pair.booster)
+    assert pair.joint.output["light"].shape[-1] == (1 if data.num_classes == 2 else data.num_classes)
+    described = entry.recipe.describe(100)
+    assert json.loads(json.dumps(described)) == described
+    assert described["epochs"] == entry.recipe.epochs
+    assert entry.licence
+    assert entry.paper
+
+
+@pytest.mark.parametrize("name", ["digits", "ml1m"])
+def test_the_recipe_trains_a_step(name):
+    entry = zoo.get_entry(name)
+    data = made_up(entry)
+    rocket = Rocket(entry.build(data), entry.recipe.hint(), entry.recipe.hint_weight)
+    loss = keras.losses.BinaryCrossentropy if data.num_classes == 2 else keras.losses.SparseCategoricalCrossentropy
+    rocket.compile(entry.recipe.optimizer(10), loss(from_logits=True))
+    assert np.isfinite(rocket.fit(data.train.x, data.train.y, verbose=0).history["loss"][0])
+
+
+def test_names_are_unique_and_short_names_lead_to_them():
+    names = zoo.list_entries()
+    assert len(set(names)) == len(names)
+    assert {zoo.get_entry(short).name for short in ("digits", "ml1m", "adsim")} <= set(names)
+    assert zoo.get_entry(names[0]).name == names[0]
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(KeyError, match="Did you mean 'digits'"):
+        zoo.get_entry("digit")
+
+
+def test_an_entry_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        zoo.get_entry("digits").name = "other"

@@ -1,0 +1,92 @@
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from rocket_keras import multiply_adds
+
+
+def parameters(model):
+    return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+
+
+# Parameters and millions of multiply-adds per 32x32 image: the table of the published nets.
+SIZES = [
+    ({"light_depth": 16, "booster_depth": 40, "width": 1, "sharing": "interval"}, (175_066, 26.7), (563_930, 83.3)),
+    ({"light_depth": 16, "booster_depth": 40, "width": 2, "sharing": "interval"}, (691_674, 101.1), (2_243_546, 327.6)),
+    ({"light_depth": 16, "booster_depth": 40, "width": 1, "sharing": "bottom"}, (136_090, 56.0), (563_930, 83.3)),
+    ({"light_depth": 16, "booster_depth": 40, "width": 1, "sharing": "none"}, (175_066, 26.7), (563_930, 83.3)),
+]
+
+
+@pytest.mark.parametrize(("arguments", "light", "booster"), SIZES, ids=lambda v: str(v))
+def test_sizes_are_the_published_ones(arguments, light, booster):
+    pair = zoo.wide_resnet_pair(**arguments)
+    for model, (count, millions) in ((pair.light, light), (pair.booster, booster)):
+        assert parameters(model) == count
+        assert round(multiply_adds(model) / 1e6, 1) == millions
+
+
+def small(sharing, **options):
+    return zoo.wide_resnet_pair(10, 16, input_shape=(8, 8, 1), sharing=sharing, **options)
+
+
+def kernels(model):
+    return {id(layer.kernel) for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
+
+
+def norms(model):
+    return {id(layer) for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)}
+
+
+@pytest.mark.parametrize("sharing", ["interval", "bottom", "none"])
+def test_convolutions_are_shared_norms_and_heads_never(sharing):
+    pair = small(sharing)
+    assert kernels(pair.light) & kernels(pair.booster) == (set() if sharing == "none" else kernels(pair.light))
+    assert not norms(pair.light) & norms(pair.booster)
+    assert {id(v) for v in pair.shared_variables} == kernels(pair.light) & kernels(pair.booster)
+
+
+def test_interval_takes_the_lowest_blocks_of_every_group():
+    shared = {v.path.split("/")[0] for v in small("interval").shared_variables}
+    blocks = {name.rsplit("_", 1)[0] for name in shared - {"shared_stem"}}
+    assert blocks == {f"booster_group{g}_block0" for g in range(3)}
+
+
+def test_bottom_takes_the_first_two_groups_whole():
+    shared = {v.path.split("/")[0] for v in small("bottom").shared_variables}
+    blocks = {name.rsplit("_", 1)[0] for name in shared - {"shared_stem"}}
+    assert blocks == {f"booster_group{g}_block{b}" for g in range(2) for b in range(2)}
+
+
+@pytest.mark.parametrize("sharing", ["interval", "bottom"])
+def test_the_stem_is_computed_once(sharing):
+    pair = small(sharing)
+    joint = pair.joint.get_config()["layers"]
+    (stem,) = [layer for layer in joint if layer["name"] == "shared_stem"]
+    assert len(stem["inbound_nodes"]) == 1
+
+
+def test_the_light_net_works_alone_after_training_the_pair(tmp_path):
+    pair = small("interval")
+    x = np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype("float32")
+    pair.joint(x, training=True)
+    before = pair.light.predict(x, verbose=0)
+    np.testing.assert_allclose(pair.joint.predict(x, verbose=0)["light"], before, atol=1e-5)
+    pair.light.save(tmp_path / "light.keras")
+    np.testing.assert_allclose(
+        keras.models.load_model(tmp_path / "light.keras").predict(x, verbose=0), before, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"light_depth": 15}, "6 n \\+ 4"),
+        ({"light_depth": 22, "booster_depth": 16}, "must not be deeper"),
+        ({"sharing": "top"}, "sharing must be"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.wide_resnet_pair(**arguments)
