@@ -17,15 +17,21 @@ class Ratio:
         median: Over the rounds.
         quartiles: 25 % and 75 % over the rounds.
         of_minima: Quotient of each model's fastest round.
+        of_processor: Median quotient of processor seconds, which other programs on the machine disturb least.
     """
 
     median: float
     quartiles: tuple[float, float]
     of_minima: float
+    of_processor: float
 
     def as_json(self) -> dict[str, Any]:
-        quartiles = [round(value, 3) for value in self.quartiles]
-        return {"median": round(self.median, 3), "quartiles": quartiles, "of_minima": round(self.of_minima, 3)}
+        return {
+            "median": round(self.median, 3),
+            "quartiles": [round(value, 3) for value in self.quartiles],
+            "of_minima": round(self.of_minima, 3),
+            "of_processor": round(self.of_processor, 3),
+        }
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,13 @@ class Times:
 
     Args:
         steps: Seconds a training step, one value a round.
+        processor: Processor seconds a step, all threads, one value a round.
         first: Seconds of the first `fit`, over one batch: tracing, compiling and a step.
         single: Seconds of a later `fit` over one batch: what a `fit` costs beside its steps is in it.
     """
 
     steps: list[float]
+    processor: list[float]
     first: float
     single: float
 
@@ -89,24 +97,28 @@ def take_turns(
         data.fit(model, min(2, data.count))  # a state that came out of a step may be compiled once more
         single[name] = float(np.median([data.fit(model, 1) for _ in range(3)]))
     steps: dict[str, list[float]] = {name: [] for name in models}
+    processor: dict[str, list[float]] = {name: [] for name in models}
     order = np.random.default_rng(0)
     for done in range(rounds):
-        for name in order.permutation(list(models)):
-            steps[str(name)].append(data.fit(models[str(name)], data.count) / data.count)
+        for name in map(str, order.permutation(list(models))):
+            before = time.process_time()
+            steps[name].append(data.fit(models[name], data.count) / data.count)
+            processor[name].append((time.process_time() - before) / data.count)
         say(f"  round {done + 1}/{rounds}: " + ", ".join(f"{n} {1e3 * s[-1]:.1f} ms" for n, s in steps.items()))
-    return {name: Times(steps[name], first[name], single[name]) for name in models}
+    return {name: Times(steps[name], processor[name], first[name], single[name]) for name in models}
 
 
 def quotient(times: Mapping[str, Times], above: str, below: Sequence[str]) -> Ratio:
     """Divide one model's step by the sum of others' steps."""
-    top = np.array(times[above].steps)
-    bottom = np.sum([times[name].steps for name in below], axis=0)
-    low, middle, high = np.percentile(top / bottom, [25, 50, 75])
-    minima = top.min() / sum(min(times[name].steps) for name in below)
-    return Ratio(float(middle), (float(low), float(high)), float(minima))
+    by_round = np.array(times[above].steps) / np.sum([times[name].steps for name in below], axis=0)
+    processor = np.array(times[above].processor) / np.sum([times[name].processor for name in below], axis=0)
+    low, middle, high = (float(value) for value in np.percentile(by_round, [25, 50, 75]))
+    minima = min(times[above].steps) / sum(min(times[name].steps) for name in below)
+    return Ratio(middle, (low, high), minima, float(np.median(processor)))
 
 
 def bar(what: str, value: float, limit: float, sign: str = "<=") -> dict[str, Any]:
     """Return one entry of the list `bars`."""
+    value, limit = round(value, 3), round(limit, 3)
     holds = value < limit if sign == "<" else value <= limit
-    return {"what": what, "value": round(value, 3), "limit": f"{sign} {limit:.3g}", "holds": bool(holds)}
+    return {"what": what, "value": value, "limit": f"{sign} {limit:g}", "holds": holds}

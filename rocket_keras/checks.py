@@ -15,9 +15,12 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
         joint: The pair's joint graph.
 
     Raises:
-        ValueError: No rows, a row count that differs, NaN or infinite values, an input shape that the graph does not
-            take, or a label outside the classes.
+        ValueError: Columns that the graph does not take or that it lacks, no rows, a row count that differs, NaN or
+            infinite values, an input shape that the graph does not take, or a label outside the classes.
     """
+    if isinstance(x, dict) and isinstance(joint.input, dict) and set(x) != set(joint.input):
+        extra, missing = sorted(set(x) - set(joint.input)), sorted(set(joint.input) - set(x))
+        raise ValueError(f"x must have the nets' columns and no other. Missing: {missing}; too many: {extra}.")
     arrays = {name: a for name, a in (x.items() if isinstance(x, dict) else [("x", x)]) if isinstance(a, np.ndarray)}
     for name, array in arrays.items():
         if len(array) == 0:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from rocket_keras.extras import require
+from rocket_keras.graph import inputs_of
 from rocket_keras.pair import Pair
 
 TOLERANCE = 1e-5
@@ -42,7 +43,7 @@ def export_light(source: Pair | keras.Model, path: str | Path, rows: Any = None)
         raise ValueError(f"path must end in one of {sorted(filter(None, _FORMATS))}, or be a folder. Received: {path}.")
     write, run = _FORMATS[path.suffix]
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = made_up_rows(model, 7) if rows is None else rows
+    rows = made_up_rows(model, 7) if rows is None else inputs_of(model, rows)
     # Keras exports only a model that was called once: so the reference comes first.
     expected = keras.ops.convert_to_numpy(model(_for_model(rows), training=False))
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:

@@ -40,6 +40,24 @@ def output_activation(model: keras.Model) -> str | None:
     return name if name in _SQUASHING else None
 
 
+def inputs_of(model: keras.Model, x: Any) -> Any:
+    """Return the columns of `x` that the model takes; anything but a dict for a model of named inputs as it is.
+
+    Keras itself matches a dict with further columns by position, and a light net beside privileged features would read
+    the wrong ones.
+
+    Raises:
+        ValueError: A column is missing.
+    """
+    structure = getattr(model, "joint", model).input
+    if not isinstance(structure, dict) or not isinstance(x, dict):
+        return x
+    missing = sorted(set(structure) - set(x))
+    if missing:
+        raise ValueError(f"{model.name} takes the columns {sorted(structure)}. Missing: {missing}.")
+    return {name: x[name] for name in structure}
+
+
 def run_once(model: keras.Model, inputs: dict[int, keras.KerasTensor], memo: dict[Any, Any]) -> keras.KerasTensor:
     """Run the model's own layers on other input tensors, each layer once per distinct argument.
 

@@ -101,8 +101,8 @@ def _mlp(light: tuple[int, ...], booster: tuple[int, ...]) -> Callable[[Dataset]
     return lambda data: ctr_pair(data.features, light_units=light, booster_units=booster)
 
 
-def _adam(steps: int) -> keras.optimizers.Optimizer:
-    return keras.optimizers.Adam(1e-3)
+def _adam(rate: float) -> Callable[[int], keras.optimizers.Optimizer]:
+    return lambda steps: keras.optimizers.Adam(rate)
 
 
 # Keras decays weights beside the gradient, the authors' code through the momentum: 5e-4 there is 5e-4 / (1 - 0.9) here.
@@ -153,7 +153,7 @@ ENTRIES: tuple[Entry, ...] = (
         load=_ml1m,
         build=_mlp((32, 16), (512, 256, 128)),
         recipe=Recipe(
-            epochs=6, batch_size=2048, optimizer=_adam, hint_weight=1.0, light_to_shared=False, serving_batch=200
+            epochs=6, batch_size=2048, optimizer=_adam(1e-3), hint_weight=1.0, light_to_shared=False, serving_batch=200
         ),
         licence=_MOVIELENS,
         paper=_PAPER,
@@ -165,7 +165,7 @@ ENTRIES: tuple[Entry, ...] = (
         load=_adsim,
         build=_mlp((16, 8), (256, 128, 64)),
         recipe=Recipe(
-            epochs=5, batch_size=1024, optimizer=_adam, hint_weight=1.0, light_to_shared=False, serving_batch=200
+            epochs=3, batch_size=1024, optimizer=_adam(2e-3), hint_weight=1.0, light_to_shared=False, serving_batch=200
         ),
         licence="made by this project: Apache-2.0",
         paper=_PAPER,

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.graph import inputs_of
+
 
 class Batches(keras.utils.PyDataset):
     """Shuffled full batches of a split; fit them with `shuffle=False` and with the callback `EpochOrder`.
@@ -14,14 +16,23 @@ class Batches(keras.utils.PyDataset):
     Keras calls `on_epoch_end` once more than there are epochs, so the epoch cannot be counted here.
 
     Args:
+        model: What is trained: it gets its own columns of a dict.
         split: Rows, with `x`, `y` and `rows(index)`.
         batch_size: Rows a batch; all rows where there are fewer.
         seed: Seed of the orders.
         augment: `(images, seed) -> images`, or None.
     """
 
-    def __init__(self, split: Any, batch_size: int, seed: int, augment: Callable[[Any, int], Any] | None = None):
+    def __init__(
+        self,
+        model: keras.Model,
+        split: Any,
+        batch_size: int,
+        seed: int,
+        augment: Callable[[Any, int], Any] | None = None,
+    ):
         super().__init__()
+        self.model = model
         self.split, self.batch_size, self.seed = split, min(batch_size, len(split)), seed
         self.augment = augment
         self.draw(0)
@@ -35,7 +46,7 @@ class Batches(keras.utils.PyDataset):
         begin = index * self.batch_size
         part = self.split.rows(self._order[begin : begin + self.batch_size])
         if self.augment is None:
-            return part.x, part.y
+            return inputs_of(self.model, part.x), part.y
         draw = int(np.random.default_rng([self.seed, self.epoch, index]).integers(2**31))
         return keras.ops.convert_to_numpy(self.augment(part.x, draw)), part.y
 
@@ -68,6 +79,7 @@ def predict_logits(model: keras.Model, x: Any, batch_size: int) -> Any:
     Returns:
         Logits `(rows, classes)`, or such a dict by head.
     """
+    x = inputs_of(model, x)
     rows = len(next(iter(x.values())) if isinstance(x, dict) else x)
     padded = -(-rows // batch_size) * batch_size
     index = np.arange(padded) % rows

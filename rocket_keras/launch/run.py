@@ -109,7 +109,7 @@ def _train(
     done = checkpoint.restore(model)
     predict_batch = min(PREDICT_BATCH, max(len(data.validation), len(data.test)))
     if done < recipe.epochs:
-        batches = Batches(data.train, recipe.batch_size, seed, recipe.augment)
+        batches = Batches(model, data.train, recipe.batch_size, seed, recipe.augment)
         bar = LossBar(console, name, recipe.epochs, len(batches))
         validation = Validation(data.validation, predict_batch)
         callbacks = [EpochOrder(batches), StopOnNonFinite(), validation, bar, _Seconds(bar, checkpoint), checkpoint]

@@ -18,7 +18,8 @@ def spread(answers: list[dict[str, Any]], path: Path) -> dict[str, Any]:
         path: Where the summary goes.
 
     Returns:
-        Facts that the seeds have in common, and for each net and score the values, mean and sample standard deviation.
+        Facts that the seeds have in common, and for each net and score the values, mean and sample standard deviation;
+        latencies are medians over the seeds.
     """
     first = answers[0]
     nets: dict[str, Any] = {}
@@ -29,11 +30,21 @@ def spread(answers: list[dict[str, Any]], path: Path) -> dict[str, Any]:
             scores[name] = {"values": values, "mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
         seconds = [answer["nets"][net]["training_seconds"] for answer in answers]
         kept = {key: row[key] for key in ("parameters", "multiply_adds")}
-        nets[net] = {"test": scores, **kept, "training_seconds": float(np.mean(seconds)), "latency": row["latency"]}
+        latency = _median_latency([answer["nets"][net]["latency"] for answer in answers])
+        nets[net] = {"test": scores, **kept, "training_seconds": float(np.mean(seconds)), "latency": latency}
     common = ("entry", "command", "backend", "device", "versions", "git_commit", "date", "dataset", "recipe")
     summary = {**{key: first[key] for key in common}, "seeds": [answer["seed"] for answer in answers], "nets": nets}
     write_json(path, summary)
     return summary
+
+
+def _median_latency(latencies: list[dict[str, Any] | None]) -> dict[str, Any] | None:
+    """Return the first latency with each percentile's median over the seeds: one noisy second must not decide."""
+    measured = [latency for latency in latencies if latency]
+    if not measured:
+        return None
+    percentiles = ("p50_ms", "p95_ms", "p99_ms")
+    return {**measured[0], **{key: float(np.median([m[key] for m in measured])) for key in percentiles}}
 
 
 def print_spread(summary: dict[str, Any], console: Console) -> None:

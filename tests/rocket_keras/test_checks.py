@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from rocket_keras import Rocket
+from rocket_keras import Pair, Rocket
 from rocket_keras.callbacks import NonFiniteLoss
 
 
@@ -65,6 +65,18 @@ def test_row_counts_must_agree(make_pair, rows):
     x, y = rows()
     with pytest.raises(ValueError, match="as many rows"):
         rocket_of(make_pair()).fit(x, y[:-1], verbose=0)
+
+
+def test_columns_that_no_net_takes_are_refused():
+    # Keras would match them by position, and read the wrong ones.
+    inputs = {name: keras.Input((), name=name) for name in ("age", "dwell")}
+    columns = [keras.layers.Reshape((1,))(tensor) for tensor in inputs.values()]
+    light = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(columns)))
+    hidden = keras.layers.Dense(4)(keras.layers.Concatenate()(columns))
+    rocket = rocket_of(Pair(light=light, booster=keras.Model(inputs, keras.layers.Dense(1)(hidden))), 1)
+    x = {name: np.zeros(8, "float32") for name in ("age", "dwell", "user_id")}
+    with pytest.raises(ValueError, match=r"Missing: \[\]; too many: \['user_id'\]"):
+        rocket.fit(x, np.zeros(8), verbose=0)
 
 
 def test_whole_float_labels_train(make_pair, rows):

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 import zoo
+from rocket_keras import Pair
 from rocket_keras.callbacks import NonFiniteLoss
 from rocket_keras.launch import Plan, Recipe, launch
 from rocket_keras.launch.batches import Batches, predict_logits
@@ -134,13 +135,13 @@ def test_a_nan_keeps_the_last_good_checkpoint(tmp_path):
 
 
 def test_the_order_depends_on_seed_and_epoch_alone():
-    split = clicks().train
-    first = Batches(split, 32, seed=5)
+    split, net = clicks().train, plan().build().light
+    first = Batches(net, split, 32, seed=5)
     orders = []
     for epoch in range(3):
         first.draw(epoch)
         orders.append([first[i][1] for i in range(len(first))])
-    later = Batches(split, 32, seed=5)
+    later = Batches(net, split, 32, seed=5)
     later.draw(2)
     np.testing.assert_array_equal([later[i][1] for i in range(len(later))], orders[2])
     assert not np.array_equal(orders[0], orders[1])
@@ -148,13 +149,14 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 
 def test_augmentation_gets_a_seed_of_its_own_each_batch():
     images = Split(np.zeros((8, 2, 2, 1), "float32"), np.arange(8))
+    net = keras.Sequential([keras.Input((2, 2, 1))])
     seeds = []
 
     def record(x, seed):
         seeds.append(seed)
         return x + 1.0
 
-    batches = Batches(images, 4, seed=0, augment=record)
+    batches = Batches(net, images, 4, seed=0, augment=record)
     assert all((batches[i][0] == 1.0).all() for i in range(2))
     assert len(set(seeds)) == 2
 
@@ -165,6 +167,28 @@ def test_predictions_are_filled_up_and_cut(rows):
     x = clicks().test.rows(slice(rows)).x
     expected = keras.ops.convert_to_numpy(pair.light({k: keras.ops.convert_to_tensor(v) for k, v in x.items()}))
     np.testing.assert_allclose(predict_logits(pair.light, x, 8), expected, atol=1e-6)
+
+
+def test_a_light_net_beside_privileged_features_reads_its_own_columns(tmp_path):
+    # The privileged column comes first: matched by position, the light net would take it for the age.
+    def build():
+        inputs = {name: keras.Input((), name=name) for name in ("a_dwell", "age")}
+        columns = {name: keras.layers.Reshape((1,))(tensor) for name, tensor in inputs.items()}
+        light = keras.Model({"age": inputs["age"]}, keras.layers.Dense(1, name="head")(columns["age"]), name="light")
+        both = keras.layers.Concatenate()(list(columns.values()))
+        return Pair(light, keras.Model(inputs, keras.layers.Dense(1)(both), name="booster"), privileged=["a_dwell"])
+
+    def spoilt(split):
+        return Split({"a_dwell": np.full(len(split), 1e6, "float32"), "age": split.x["age"]}, split.y, split.groups)
+
+    data = clicks()
+    data = dataclasses.replace(
+        data, train=spoilt(data.train), validation=spoilt(data.validation), test=spoilt(data.test), features=()
+    )
+    recipe = dataclasses.replace(plan().recipe, epochs=1, hint_weight=0.0)
+    metrics = launch(Plan("privileged", data, build, recipe), tmp_path, console=quiet())
+    assert metrics["nets"]["base"]["test"]["log_loss"] < 2
+    assert metrics["nets"]["light"]["test"]["log_loss"] < 2
 
 
 def test_class_scores_equal_scikit_learn():
