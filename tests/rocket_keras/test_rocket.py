@@ -245,6 +245,38 @@ def test_uncompiled_steps_equal_compiled_ones(make_pair, rows, options, light_to
 
 
 @pytest.mark.parametrize("light_to_shared", [True, False])
+def test_several_steps_an_execution_equal_single_ones(make_pair, rows, light_to_shared):
+    def weights(**kwargs):
+        keras.utils.set_random_seed(6)
+        pair = make_pair()
+        rocket = compiled(pair, light_to_shared=light_to_shared, **kwargs)
+        rocket.fit(*rows(64), batch_size=8, shuffle=False, verbose=0)
+        return values(pair.joint.trainable_variables), int(rocket.step)
+
+    try:
+        several, steps = weights(steps_per_execution=4)
+    except ValueError as error:
+        pytest.skip(f"Keras: {error}")
+    assert steps == 8
+    for a, b in zip(several, weights()[0], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("light_to_shared", [True, False])
+def test_jit_compiled_steps_equal_others(make_pair, rows, light_to_shared):
+    def weights(jit_compile):
+        keras.utils.set_random_seed(6)
+        pair = make_pair()
+        compiled(pair, light_to_shared=light_to_shared, jit_compile=jit_compile).fit(*rows(), shuffle=False, verbose=0)
+        return values(pair.joint.trainable_variables)
+
+    for a, b in zip(weights(True), weights(False), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("light_to_shared", [True, False])
 def test_mixed_precision_trains_and_hints_in_float32(make_pair, rows, light_to_shared):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
