@@ -56,4 +56,7 @@ def print_spread(summary: dict[str, Any], console: Console) -> None:
     for net, row in summary["nets"].items():
         cells = [f"{row['test'][name]['mean']:.4f} ± {row['test'][name]['std']:.4f}" for name in names]
         table.add_row(net, *cells)
+    bayes = summary["dataset"].get("bayes")
+    if bayes:
+        table.add_row("Bayes optimum", *(f"{bayes[name]:.4f}" for name in names))
     console.print(table)
