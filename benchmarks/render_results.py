@@ -114,7 +114,7 @@ def _caption(summary: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {summary['versions'][name]}" for name in PACKAGES if name in summary["versions"])
     commit = f", commit `{summary['git_commit']}`" if summary["git_commit"] else ""
     return (
-        f"{latency_note(summary)} The latencies are those of seed {summary['seeds'][0]}. Trained with {versions} on "
+        f"{latency_note(summary)} Latencies are medians over the seeds. Trained with {versions} on "
         f"{summary['device']}{commit}: `{summary['command']}`."
     )
 

@@ -6,8 +6,8 @@ KERAS_BACKEND=jax python benchmarks/step_time.py [--case wrn8 wrn32 ctr | all | 
 All models of a case are built in one process and timed in turn through `fit`; a ratio is taken within each round, and
 its median over the rounds counts. Compiling is left out of the ratios and reported beside them. Data are random: a
 step's time does not depend on what the numbers are. Each stage of a two-stage pipeline has as many epochs as the
-rocket, so one launch / two stages = Rocket step / (booster-alone step + Distiller step). `--case jit` times a Rocket with and
-without `jit_compile` instead.
+rocket, so one launch / two stages = Rocket step / (booster-alone step + Distiller step). `--case jit` times a Rocket
+with and without `jit_compile` instead.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def ctr(batches: int, rounds: int) -> Case:
     )
 
 
-CASES = {"wrn8": wrn(8, 20, 9), "wrn32": wrn(32, 3, 7), "ctr": ctr(20, 9)}
+CASES = {"wrn8": wrn(8, 20, 7), "wrn32": wrn(32, 2, 5), "ctr": ctr(20, 9)}
 
 
 class ByHand(keras.Model):
@@ -220,7 +220,13 @@ def main() -> None:
         bars += more
     for item in bars:
         say(f"{item['value']:6.3f}  {item['limit']:>8}  {'holds' if item['holds'] else 'FALLS SHORT'}  {item['what']}")
-    about = {"backend": keras.backend.backend(), "device": device(), "versions": versions(), "commit": git_commit()}
+    about = {
+        "backend": keras.backend.backend(),
+        "device": device(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+        "versions": versions(),
+        "commit": git_commit(),
+    }
     line = json.dumps({"name": "step_time", "bars": bars, **about, "cases": found})
     if options.out:
         options.out.write_text(line + "\n", encoding="utf-8")

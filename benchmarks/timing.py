@@ -42,7 +42,7 @@ class Times:
         steps: Seconds a training step, one value a round.
         processor: Processor seconds a step, all threads, one value a round.
         first: Seconds of the first `fit`, over one batch: tracing, compiling and a step.
-        single: Seconds of a later `fit` over one batch: what a `fit` costs beside its steps is in it.
+        single: Fewest seconds of a later `fit` over one batch: what a `fit` costs beside its steps is in it.
     """
 
     steps: list[float]
@@ -58,7 +58,7 @@ class Times:
     @property
     def overhead(self) -> float:
         """Seconds that a `fit` costs beside its steps, about; below the noise of a step it means nothing."""
-        return self.single - self.median
+        return self.single - min(self.steps)
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def take_turns(
     for name, model in models.items():
         first[name] = data.fit(model, 1)
         say(f"  {name}: first step {first[name]:.1f} s")
-        data.fit(model, min(2, data.count))  # a state that came out of a step may be compiled once more
-        single[name] = float(np.median([data.fit(model, 1) for _ in range(3)]))
+        # The first of these is warm-up, too: a state that came out of a step may be compiled once more.
+        single[name] = min(data.fit(model, 1) for _ in range(3))
     steps: dict[str, list[float]] = {name: [] for name in models}
     processor: dict[str, list[float]] = {name: [] for name in models}
     order = np.random.default_rng(0)

@@ -1,7 +1,7 @@
 """Rocket: the algorithm as a Keras model - three loss terms, two heads, one gradient block."""
 
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops
@@ -12,16 +12,10 @@ from rocket_keras.checks import check_arrays
 from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resolve_metrics
 from rocket_keras.pair import HEADS, Pair
 from rocket_keras.paired_optimizer import PairedOptimizer
+from rocket_keras.routes import Route, routes
 from rocket_keras.train_step import TrainStep
 
 TERMS = ("light", "booster", "hint")
-
-
-class Route(NamedTuple):
-    """Loss terms, and the variables that are differentiated by their sum."""
-
-    terms: tuple[str, ...]
-    variables: list[keras.Variable]
 
 
 @keras.saving.register_keras_serializable(package="rocket_keras")
@@ -176,19 +170,8 @@ class Rocket(TrainStep, keras.Model):
         return not self.light_to_shared
 
     def routes(self) -> list[Route]:
-        """Say which terms each trainable variable is differentiated by; the routes' variables are a partition.
-
-        Used when `light_to_shared` is off: shared variables see the booster's labels alone.
-        """
-        pair = self.pair
-        light = Route(("light", "hint"), pair.light_variables)
-        if self.gradient_block:
-            return [Route(("booster",), pair.shared_variables + pair.booster_variables), light]
-        return [
-            Route(("booster",), pair.shared_variables),
-            Route(("booster", "hint"), pair.booster_variables),
-            light,
-        ]
+        """Say which terms each trainable variable is differentiated by, where gradients are routed."""
+        return routes(self.pair, self.gradient_block)
 
     def fit(
         self,

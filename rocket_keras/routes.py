@@ -1,0 +1,26 @@
+"""Which loss terms move which variables, where the light net's terms must not move the shared ones."""
+
+from typing import NamedTuple
+
+import keras
+
+from rocket_keras.pair import Pair
+
+
+class Route(NamedTuple):
+    """Loss terms, and the variables that are differentiated by their sum."""
+
+    terms: tuple[str, ...]
+    variables: list[keras.Variable]
+
+
+def routes(pair: Pair, gradient_block: bool) -> list[Route]:
+    """Return the routes of `light_to_shared=False`; their variables are a partition of the trainable ones.
+
+    Shared variables see the booster's labels alone, so the booster's course does not depend on the light net; without
+    the gradient block the hint moves the booster's own variables as well.
+    """
+    light = Route(("light", "hint"), pair.light_variables)
+    if gradient_block:
+        return [Route(("booster",), pair.shared_variables + pair.booster_variables), light]
+    return [Route(("booster",), pair.shared_variables), Route(("booster", "hint"), pair.booster_variables), light]
