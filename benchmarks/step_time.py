@@ -223,6 +223,7 @@ def main() -> None:
     about = {
         "backend": keras.backend.backend(),
         "device": device(),
+        "cores_allowed": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "versions": versions(),
         "commit": git_commit(),

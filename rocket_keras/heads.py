@@ -66,7 +66,8 @@ class _FunctionLoss(keras.losses.Loss):
     """A plain function as a loss, so that `sample_weight` reaches it."""
 
     def __init__(self, function: Callable[[Any, Any], Any]):
-        super().__init__(name=function.__name__)
+        # TensorFlow refuses a scope called "<lambda>".
+        super().__init__(name=getattr(function, "__name__", "loss").strip("<>_"))
         self.function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
