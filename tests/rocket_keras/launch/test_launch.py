@@ -225,7 +225,3 @@ def test_kill_9_and_the_same_command_end_with_the_same_numbers(tmp_path):
     subprocess.run(command, env=environment, check=True)
     straight = launch(plan(epochs=epochs), tmp_path / "straight", seed=1, console=quiet())
     assert numbers(json.loads((folder / "metrics.json").read_text())) == numbers(json.loads(json.dumps(straight)))
-
-
-def test_a_recipe_can_be_changed_in_one_place():
-    assert dataclasses.replace(plan().recipe, epochs=7).epochs == 7
