@@ -35,30 +35,57 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """Seconds of one `fit`.
+
+    Args:
+        steps: From the begin of the first step to the end of the last, with all that happens between two steps.
+        processor: The processor's seconds, of all threads, in that time.
+        beside: The rest: opening and closing the data pipeline, building what is not built yet.
+    """
+
+    steps: float
+    processor: float
+    beside: float
+
+
+@dataclass(frozen=True)
 class Times:
     """What was measured of one model.
 
     Args:
         steps: Seconds a training step, one value a round.
-        processor: Processor seconds a step, all threads, one value a round.
+        processor: The processor's seconds a step, one value a round.
+        beside: Seconds of each `fit` beside its steps, one value a round.
         first: Seconds of the first `fit`, over one batch: tracing, compiling and a step.
-        single: Fewest seconds of a later `fit` over one batch: what a `fit` costs beside its steps is in it.
     """
 
     steps: list[float]
     processor: list[float]
+    beside: list[float]
     first: float
-    single: float
 
-    @property
-    def median(self) -> float:
-        """Seconds a step."""
-        return float(np.median(self.steps))
 
-    @property
-    def overhead(self) -> float:
-        """Seconds that a `fit` costs beside its steps, about; below the noise of a step it means nothing."""
-        return self.single - min(self.steps)
+class Stopwatch(keras.callbacks.Callback):
+    """Takes the time from the first step's begin to the last one's end, when its loss has come to the host.
+
+    The whole `fit` would not do: TensorFlow closes its data pipeline as late as seconds after the last step.
+    """
+
+    def __init__(self, last: int):
+        super().__init__()
+        self.last = last
+        self.steps = self.processor = 0.0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 0:
+            self.steps, self.processor = -time.perf_counter(), -time.process_time()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == self.last:
+            float(logs["loss"])
+            self.steps += time.perf_counter()
+            self.processor += time.process_time()
 
 
 @dataclass(frozen=True)
@@ -74,38 +101,38 @@ class Batches:
         """Batches in all; the last one is full."""
         return len(self.y) // self.size
 
-    def fit(self, model: keras.Model, count: int) -> float:
-        """Train on the first `count` batches the way users do; return the seconds of the whole `fit`."""
-        rows = count * self.size
+    def fit(self, model: keras.Model, count: int) -> Fit:
+        """Train on the first `count` batches the way users do."""
+        rows, watch = count * self.size, Stopwatch(count - 1)
         x = {name: column[:rows] for name, column in self.x.items()} if isinstance(self.x, dict) else self.x[:rows]
         start = time.perf_counter()
-        model.fit(x, self.y[:rows], batch_size=self.size, shuffle=False, verbose=0)
-        return time.perf_counter() - start
+        model.fit(x, self.y[:rows], batch_size=self.size, shuffle=False, verbose=0, callbacks=[watch])
+        return Fit(watch.steps, watch.processor, time.perf_counter() - start - watch.steps)
 
 
 def take_turns(
     models: Mapping[str, keras.Model], data: Batches, rounds: int, say: Callable[[str], None]
 ) -> dict[str, Times]:
-    """Warm every model up, then time all of them once a round, in an order drawn anew: a busy machine slows all alike.
-
-    `fit` ends with its metrics on the host, so the last step is over when the clock stops.
-    """
-    first, single = {}, {}
+    """Warm every model up, then time all once a round, in an order drawn anew: a busy machine slows all alike."""
+    first = {}
     for name, model in models.items():
-        first[name] = data.fit(model, 1)
+        warm = data.fit(model, 1)
+        first[name] = warm.steps + warm.beside
         say(f"  {name}: first step {first[name]:.1f} s")
-        # The first of these is warm-up, too: a state that came out of a step may be compiled once more.
-        single[name] = min(data.fit(model, 1) for _ in range(3))
-    steps: dict[str, list[float]] = {name: [] for name in models}
-    processor: dict[str, list[float]] = {name: [] for name in models}
+        data.fit(model, min(2, data.count))  # a state that came out of a step may be compiled once more
+    fits: dict[str, list[Fit]] = {name: [] for name in models}
     order = np.random.default_rng(0)
     for done in range(rounds):
         for name in map(str, order.permutation(list(models))):
-            before = time.process_time()
-            steps[name].append(data.fit(models[name], data.count) / data.count)
-            processor[name].append((time.process_time() - before) / data.count)
-        say(f"  round {done + 1}/{rounds}: " + ", ".join(f"{n} {1e3 * s[-1]:.1f} ms" for n, s in steps.items()))
-    return {name: Times(steps[name], processor[name], first[name], single[name]) for name in models}
+            fits[name].append(data.fit(models[name], data.count))
+        said = (f"{name} {1e3 * taken[-1].steps / data.count:.1f} ms" for name, taken in fits.items())
+        say(f"  round {done + 1}/{rounds}: {', '.join(said)}")
+    return {name: _times(taken, data.count, first[name]) for name, taken in fits.items()}
+
+
+def _times(fits: Sequence[Fit], count: int, first: float) -> Times:
+    steps, processor = ([getattr(fit, name) / count for fit in fits] for name in ("steps", "processor"))
+    return Times(steps, processor, [fit.beside for fit in fits], first)
 
 
 def quotient(times: Mapping[str, Times], above: str, below: Sequence[str]) -> Ratio:
