@@ -93,17 +93,17 @@ class Pair:
     @property
     def shared_variables(self) -> list[keras.Variable]:
         """Trainable variables that both nets use, in the order of `joint`."""
-        return [v for v in self.joint.trainable_variables if self._owners(v) == (True, True)]
+        return self._owned_by(True, True)
 
     @property
     def light_variables(self) -> list[keras.Variable]:
         """Trainable variables that only the light net uses, in the order of `joint`."""
-        return [v for v in self.joint.trainable_variables if self._owners(v) == (True, False)]
+        return self._owned_by(True, False)
 
     @property
     def booster_variables(self) -> list[keras.Variable]:
         """Trainable variables that only the booster uses, in the order of `joint`."""
-        return [v for v in self.joint.trainable_variables if self._owners(v) == (False, True)]
+        return self._owned_by(False, True)
 
     def detach(self) -> keras.Model:
         """Return a copy of the light net with variables of its own, so that the booster's memory can be freed."""
@@ -125,11 +125,11 @@ class Pair:
         config = dict(config)
         return cls.from_joint(keras.saving.deserialize_keras_object(config.pop("joint")), **config)
 
-    def _owners(self, variable: keras.Variable) -> tuple[bool, bool]:
-        in_light, in_booster = (
-            any(variable is v for v in model.trainable_variables) for model in (self.light, self.booster)
-        )
-        return in_light, in_booster
+    def _owned_by(self, light: bool, booster: bool) -> list[keras.Variable]:
+        # Walked once a model, not once a variable: under PyTorch every routed step asks.
+        of_light, of_booster = ({id(v) for v in model.trainable_variables} for model in (self.light, self.booster))
+        owners = (light, booster)
+        return [v for v in self.joint.trainable_variables if (id(v) in of_light, id(v) in of_booster) == owners]
 
 
 def _join(light: keras.Model, booster: keras.Model, taps: dict[str, Any], inputs: dict[int, Any]) -> keras.Model:

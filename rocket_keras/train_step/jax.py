@@ -1,5 +1,6 @@
 """The training step under JAX."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,25 +11,19 @@ class TrainStep:
     """Mixin before `keras.Model`."""
 
     def train_step(self, state: tuple[Any, ...], data: Any) -> tuple[dict[str, Any], tuple[Any, ...]]:
-        """Differentiate each route by its own variables and apply all gradients at once.
-
-        Each route is traced on its own; the compiler merges the common forward pass.
-        """
+        """Differentiate each route by its own variables and apply all gradients at once."""
         if not self.routed:
             return super().train_step(state, data)
         trainable, non_trainable, optimizer_state, metrics = state
         batch = keras.utils.unpack_x_y_sample_weight(data)
-        gradients: dict[int, Any] = {}
-        for names, variables in self.routes():
+        routes = self.routes()
 
-            def route_loss(values: list[Any], names: tuple[str, ...] = names, variables: list[Any] = variables) -> Any:
-                moved = dict(zip(map(id, variables), values, strict=True))
-                merged = [moved.get(id(v), value) for v, value in zip(self.trainable_variables, trainable, strict=True)]
-                return self._stateless_losses(names, (merged, non_trainable, optimizer_state, metrics), batch)
+        def losses(moved: dict[int, Any]) -> tuple[list[Any], tuple[Any, ...]]:
+            merged = [moved[id(variable)] for variable in self.trainable_variables]
+            return self._stateless_losses(routes, (merged, non_trainable, optimizer_state, metrics), batch)
 
-            current = {id(v): value for v, value in zip(self.trainable_variables, trainable, strict=True)}
-            found, aux = jax.grad(route_loss, has_aux=True)([current[id(v)] for v in variables])
-            gradients.update(zip(map(id, variables), found, strict=True))
+        current = dict(zip(map(id, self.trainable_variables), trainable, strict=True))
+        _, gradients, aux = _differentiate(losses, current, [[id(v) for v in route.variables] for route in routes])
         loss, y_pred, non_trainable, metrics = aux
         grads = [gradients[id(variable)] for variable in self.trainable_variables]
         trainable, optimizer_state = self.optimizer.stateless_apply(optimizer_state, grads, trainable)
@@ -41,8 +36,8 @@ class TrainStep:
         outputs, non_trainable = super().predict_step(state, data)
         return {head: outputs[head] for head in ("light", "booster")}, non_trainable
 
-    def _stateless_losses(self, names: tuple[str, ...], state: tuple[Any, ...], batch: tuple[Any, ...]) -> Any:
-        """Run forward without side effects: the scaled loss of one route, and (whole loss, outputs, new states)."""
+    def _stateless_losses(self, routes: list[Any], state: tuple[Any, ...], batch: tuple[Any, ...]) -> Any:
+        """Run forward without side effects: the scaled loss of each route, and (whole loss, outputs, new states)."""
         x, y, sample_weight = batch
         owners = (
             self.trainable_variables,
@@ -59,6 +54,29 @@ class TrainStep:
             y_pred = self(x, training=True)
             terms = self.loss_terms(y, y_pred, sample_weight)
             extra = self.layer_losses()
-            loss = self.optimizer.scale_loss(sum(terms[name] for name in names) + extra)
+            losses = [self.optimizer.scale_loss(sum(terms[name] for name in route.terms) + extra) for route in routes]
         after = [[scope.get_current_value(v) for v in variables] for variables in (owners[1], owners[3])]
-        return loss, (sum(terms.values()) + extra, y_pred, *after)
+        return losses, (sum(terms.values()) + extra, y_pred, *after)
+
+
+def _differentiate(
+    losses: Callable[[dict[int, Any]], tuple[list[Any], tuple[Any, ...]]],
+    values: dict[int, Any],
+    routes: list[list[int]],
+    place: int = 0,
+) -> tuple[list[Any], dict[int, Any], tuple[Any, ...]]:
+    """Differentiate loss i by the values of route i, for all routes over one forward pass.
+
+    Each route's derivative is taken around the next one's. Side by side they would trace the forward pass once a route,
+    and the compiler does not merge the copies: differentiated operations differ from plain ones.
+    """
+    if place == len(routes):
+        found, aux = losses(values)
+        return found, {}, aux
+
+    def route_loss(mine: list[Any]) -> tuple[Any, tuple[Any, ...]]:
+        inner = _differentiate(losses, {**values, **dict(zip(routes[place], mine, strict=True))}, routes, place + 1)
+        return inner[0][place], inner
+
+    mine, (found, gradients, aux) = jax.grad(route_loss, has_aux=True)([values[key] for key in routes[place]])
+    return found, {**gradients, **dict(zip(routes[place], mine, strict=True))}, aux

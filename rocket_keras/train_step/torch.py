@@ -19,10 +19,12 @@ class TrainStep:
         extra = self.layer_losses()
         self._loss_tracker.update_state((sum(terms.values()) + extra).detach(), sample_weight=len(y_pred["light"]))
         gradients: dict[int, Any] = {}
-        for names, variables in self.routes():
+        # The booster's route, the largest, goes last, so that its activations are freed on the way back.
+        routes = list(reversed(self.routes()))
+        for place, (names, variables) in enumerate(routes, 1):
             loss = self.optimizer.scale_loss(sum(terms[name] for name in names) + extra)
             values = [variable.value for variable in variables]
-            found = torch.autograd.grad(loss, values, retain_graph=True, allow_unused=True)
+            found = torch.autograd.grad(loss, values, retain_graph=place < len(routes), allow_unused=True)
             gradients.update(zip(map(id, variables), found, strict=True))
         variables = self.trainable_variables
         with torch.no_grad():
