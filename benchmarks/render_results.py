@@ -112,7 +112,7 @@ def _spread(score: dict[str, Any], key: str) -> str:
 
 def _caption(summary: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {summary['versions'][name]}" for name in PACKAGES if name in summary["versions"])
-    commit = f", commit `{summary['git_commit']}`" if summary["git_commit"] else ""
+    commit = f", reported at commit `{summary['git_commit']}`" if summary["git_commit"] else ""
     return (
         f"{latency_note(summary)} Latencies are medians over the seeds. Trained with {versions} on "
         f"{summary['device']}{commit}: `{summary['command']}`."

@@ -6,8 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from rocket_keras import Rocket, export_light
+from rocket_keras import Pair, Rocket, export_light
 from rocket_keras.export import onnx_feed, onnx_session
+from rocket_keras.layers import PreActivationBlock
 
 
 def trained(pair, rows):
@@ -45,9 +46,15 @@ def test_the_artefact_holds_no_booster_weight(make_pair, rows, tmp_path):
         assert value.tobytes() not in data
 
 
-def test_a_saved_light_net_needs_no_package_of_ours_for_stock_layers(make_pair, tmp_path):
-    export_light(make_pair(), tmp_path / "light.keras")
-    assert keras.models.load_model(tmp_path / "light.keras").name == "light"
+def test_a_light_net_of_shared_blocks_is_made_of_stock_layers(tmp_path):
+    images = keras.Input((4, 4, 3))
+    block = PreActivationBlock(3, name="booster_block")
+    light, booster = (
+        keras.Model(images, keras.layers.Dense(2)(keras.layers.Flatten()(b(images))))
+        for b in (block.twin("light"), block)
+    )
+    loaded = keras.models.load_model(export_light(Pair(light=light, booster=booster), tmp_path / "light.keras"))
+    assert all(type(layer).__module__.startswith("keras.") for layer in loaded.layers)
 
 
 def test_an_unknown_suffix_is_refused(make_pair, tmp_path):
