@@ -4,6 +4,7 @@ It stands beside the package because importing any part of the package imports K
 """
 
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -36,8 +37,16 @@ def choose_backend() -> None:
         raise ImportError("no backend is installed. Install one with: pip install 'rocket-keras[jax,launch]'")
     if named and named not in installed:
         raise ImportError(f"KERAS_BACKEND={named} is not installed here. Set it to one of: {', '.join(installed)}")
-    if not named and not (home / "keras.json").exists():
+    if not named and _configured(home / "keras.json") not in installed:
         os.environ["KERAS_BACKEND"] = installed[0]
+
+
+def _configured(path: Path) -> str | None:
+    """Return the backend of a keras.json; Keras writes TensorFlow there at its first import, installed or not."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError):
+        return None
 
 
 if __name__ == "__main__":
