@@ -1,8 +1,9 @@
-"""Writes the tables of measured launches into README.md, from zoo/results/launch_*.json; measures nothing itself.
+"""Writes measured launches into README.md and comparisons into docs/results.md, from zoo/results; measures nothing.
 
-python benchmarks/render_results.py [--check] [--readme README.md] [--results zoo/results]
+python benchmarks/render_results.py [--check] [--readme README.md] [--comparisons docs/results.md] [--results FOLDER]
 
-Each file is the `summary.json` of `rocket-keras launch ENTRY --seeds N`. Only what stands between the markers changes.
+launch_*.json is the `summary.json` of `rocket-keras launch ENTRY --seeds N`, compare_*.json the `compare.json` of
+`rocket-keras compare ENTRY`. Only what stands between the markers changes.
 """
 
 import argparse
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from rocket_keras.compare.findings import CAUTION, findings
+from rocket_keras.compare.table import grid_rows, markdown
+from rocket_keras.page import recipe_words
 from rocket_keras.summary import (
     CTR_QUALITIES,
     MISSING,
@@ -35,20 +39,42 @@ def read_summaries(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: a file is not a launch's summary over two seeds or more. One line, with the file.
     """
-    order, found = zoo.list_entries(), []
-    for path in sorted(folder.glob("launch_*.json")):
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        if summary.get("entry") not in order:
-            raise ValueError(
-                f"{path}: expected an entry of the zoo, received {summary.get('entry')!r}; remove the file"
-            )
+    found = _read(folder, "launch_*.json")
+    for path, summary in found:
         if len(summary.get("seeds", ())) < 2:
             raise ValueError(
                 f"{path}: expected a summary over two seeds or more, received seeds {summary.get('seeds')}; "
                 f"copy summary.json of `rocket-keras launch {summary['entry']} --seeds 3`"
             )
-        found.append(summary)
-    return sorted(found, key=lambda summary: order.index(summary["entry"]))
+    return [summary for _, summary in found]
+
+
+def read_comparisons(folder: Path) -> list[dict[str, Any]]:
+    """The comparisons of a folder in the order of the zoo's table.
+
+    Raises:
+        ValueError: a file is not a complete comparison. One line, with the file.
+    """
+    found = _read(folder, "compare_*.json")
+    for path, result in found:
+        if not result.get("complete"):
+            raise ValueError(
+                f"{path}: expected a complete comparison, received one that was interrupted; "
+                f"run `rocket-keras compare {result['entry']}` to its end and copy compare.json"
+            )
+    return [result for _, result in found]
+
+
+def _read(folder: Path, pattern: str) -> list[tuple[Path, dict[str, Any]]]:
+    order, found = zoo.list_entries(), []
+    for path in sorted(folder.glob(pattern)):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("entry") not in order:
+            raise ValueError(
+                f"{path}: expected an entry of the zoo, received {content.get('entry')!r}; remove the file"
+            )
+        found.append((path, content))
+    return sorted(found, key=lambda item: order.index(item[1]["entry"]))
 
 
 def render(summaries: list[dict[str, Any]]) -> str:
@@ -111,26 +137,53 @@ def _spread(score: dict[str, Any], key: str) -> str:
 
 
 def _caption(summary: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {summary['versions'][name]}" for name in PACKAGES if name in summary["versions"])
-    commit = f", reported at commit `{summary['git_commit']}`" if summary["git_commit"] else ""
-    return (
-        f"{latency_note(summary)} Latencies are medians over the seeds. Trained with {versions} on "
-        f"{summary['device']}{commit}: `{summary['command']}`."
-    )
+    return f"{latency_note(summary)} Latencies are medians over the seeds. {_trained(summary)}"
+
+
+def _trained(result: dict[str, Any]) -> str:
+    """With which versions, on which device and by which command."""
+    versions = ", ".join(f"{name} {result['versions'][name]}" for name in PACKAGES if name in result["versions"])
+    commit = f", reported at commit `{result['git_commit']}`" if result["git_commit"] else ""
+    return f"Trained with {versions} on {result['device']}{commit}: `{result['command']}`."
+
+
+def render_comparisons(results: list[dict[str, Any]]) -> str:
+    """Markdown: of each comparison the findings, the table, the grid, and how it was run."""
+    return "\n\n".join(map(_comparison, results))
+
+
+def _comparison(result: dict[str, Any]) -> str:
+    found, grid = "\n".join(f"- {text}" for text in findings(result)), grid_rows(result)
+    parts = [f"## {result['entry']}", found and f"{found}\n\n{CAUTION}", markdown(result)]
+    if grid:
+        lines = [list(grid[0]), ["---", *["---:"] * (len(grid[0]) - 1)], *(list(row.values()) for row in grid)]
+        metric = "accuracy %" if result["metric"] == "accuracy" else "AUC"
+        parts.append(f"Validation {metric} at seed {result['seeds'][0]} by factor of the hint weights:")
+        parts.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
+    parts += [f"Recipe: {recipe_words(result)}.", f"{result['dataset']['source']} {_trained(result)}"]
+    return "\n\n".join(part for part in parts if part)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the document would change")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="document with the two markers")
-    parser.add_argument("--results", type=Path, default=ROOT / "zoo" / "results", help="folder of launch_*.json")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="document with the launches")
+    parser.add_argument(
+        "--comparisons", type=Path, default=ROOT / "docs" / "results.md", help="document with the comparisons"
+    )
+    parser.add_argument("--results", type=Path, default=ROOT / "zoo" / "results", help="folder of the JSON files")
     arguments = parser.parse_args()
-    before = arguments.readme.read_text(encoding="utf-8")
-    after = with_results(before, render(read_summaries(arguments.results)))
-    if not arguments.check:
-        arguments.readme.write_text(after, encoding="utf-8")
-    elif before != after:
-        sys.exit(f"{arguments.readme} differs from {arguments.results}: run python benchmarks/render_results.py")
+    documents = {
+        arguments.readme: render(read_summaries(arguments.results)),
+        arguments.comparisons: render_comparisons(read_comparisons(arguments.results)),
+    }
+    for document, text in documents.items():
+        before = document.read_text(encoding="utf-8")
+        after = with_results(before, text)
+        if not arguments.check:
+            document.write_text(after, encoding="utf-8")
+        elif before != after:
+            sys.exit(f"{document} differs from {arguments.results}: run python benchmarks/render_results.py")
 
 
 if __name__ == "__main__":

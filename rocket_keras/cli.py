@@ -85,6 +85,83 @@ def launch(
         print_spread(summary, console)
 
 
+@app.command()
+def compare(
+    entry: Annotated[str, typer.Argument(help="Name or short name of a zoo entry: digits, ml1m, bank, ...")],
+    methods: Annotated[str, typer.Option(help="Methods, separated by commas, or all. Base is always run.")] = "all",
+    seeds: Annotated[int, typer.Option(help="Number of seeds.", min=1)] = 3,
+    seed: Annotated[int, typer.Option(help="First seed; the hint weights are chosen at it.", min=0)] = 0,
+    data_dir: DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; runs/compare-ENTRY otherwise.", show_default=False)] = None,
+    jobs: Annotated[int, typer.Option(help="Processes that train at the same time.", min=1)] = 1,
+    grid: Annotated[
+        str, typer.Option(help="Factors of the hint weights that are tried on validation; 1 for no tuning.")
+    ] = "0.3333,1,3",
+    same_seconds: Annotated[
+        bool, typer.Option(help="Run base and slower methods once more, with as many seconds as rocket takes.")
+    ] = True,
+    sweep: Annotated[str | None, typer.Option(help="depth: base, KD, rocket with several light nets.")] = None,
+    missing_class: Annotated[
+        int | None, typer.Option(help="Teach without the images of this class, too.", min=0, show_default=False)
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)
+    ] = None,
+    train_rows: Annotated[
+        int | None, typer.Option(help="Training rows instead of the recipe's.", min=1, show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print compare.json.")] = False,
+) -> None:
+    """Compare training methods under one budget, over seeds, on the same data.
+
+    The same command goes on with a comparison that was interrupted; further methods and seeds may be added to it.
+    """
+    from rich.console import Console
+
+    from rocket_keras.compare import Comparison, pick_methods
+    from rocket_keras.compare import compare as run
+    from rocket_keras.compare.table import print_comparison
+    from zoo.entries import MakePlan
+
+    if sweep not in (None, "depth"):
+        raise ValueError(f"expected --sweep depth, received --sweep {sweep}; there is no other sweep")
+    changes = tuple((k, v) for k, v in (("epochs", epochs), ("train_rows", train_rows)) if v is not None)
+    comparison = Comparison(
+        make_plan=MakePlan(entry, data_dir, changes),
+        root=out or Path("runs") / f"compare-{entry}",
+        methods=pick_methods([name.strip() for name in methods.split(",")]),
+        seeds=tuple(range(seed, seed + seeds)),
+        grid=_factors(grid),
+        same_seconds=same_seconds,
+        workers=jobs,
+        command=shlex.join(["rocket-keras", *sys.argv[1:]]),
+        sweep=sweep is not None,
+        missing_class=missing_class,
+    )
+    console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console.width = 140
+    try:
+        result = run(comparison, console)
+    except KeyboardInterrupt:
+        _stop("interrupted. The same command goes on; finished runs are kept.", 130)
+    if as_json:
+        print(json.dumps(result))
+        return
+    print_comparison(result, console)
+    console.print(f"Report: {comparison.root / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _factors(text: str) -> tuple[float, ...]:
+    try:
+        factors = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        factors = ()
+    if not factors or min(factors) <= 0:
+        raise ValueError(f"expected --grid as numbers above 0 with commas, received {text!r}; for instance 0.3333,1,3")
+    return factors
+
+
 @zoo_app.command("list")
 def list_zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the entries: name, short name, data, whether they need a download."""

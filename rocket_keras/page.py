@@ -80,23 +80,10 @@ def report_page(metrics: dict[str, Any], plots: dict[str, str]) -> str:
         metrics: the content of metrics.json.
         plots: the PNGs in base64, `learning_curves` and `comparison`.
     """
-    title = escape(f"Rocket launch: {metrics['entry']}")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header>
-<h1>{title}</h1>
-<p class="when">{escape(str(metrics["date"]))}</p>
+    head = f"""<p class="when">{escape(str(metrics["date"]))}</p>
 <p class="summary">{escape(" ".join(summary_sentences(metrics)))}</p>
-</header>
-<main>
-<section aria-labelledby="nets">
+"""
+    main = f"""<section aria-labelledby="nets">
 <h2 id="nets">Base, light and booster on the test split</h2>
 {_table(metrics)}
 <p class="note">{escape(latency_note(metrics))} {escape(GLOSSARY)}</p>
@@ -104,17 +91,57 @@ def report_page(metrics: dict[str, Any], plots: dict[str, str]) -> str:
 <section aria-labelledby="plots">
 <h2 id="plots">Plots</h2>
 <div class="plots">
-{"".join(_figure(name, plots[name]) for name in CAPTIONS)}</div>
+{"".join(html_figure(plots[name], *CAPTIONS[name]) for name in CAPTIONS)}</div>
 </section>
 <section aria-labelledby="done">
 <h2 id="done">What was done</h2>
-<dl>
-{"".join(f"<dt>{escape(term)}</dt><dd>{text}</dd>{chr(10)}" for term, text in _what_was_done(metrics).items())}</dl>
+{html_terms(_what_was_done(metrics))}
 </section>
-</main>
+"""
+    return html_page(f"Rocket launch: {metrics['entry']}", head, main)
+
+
+def html_page(title: str, head: str, main: str, style: str = STYLE) -> str:
+    """A whole page.
+
+    Args:
+        title: Plain text.
+        head: HTML below the title.
+        main: HTML of the sections.
+        style: CSS.
+    """
+    title = escape(title)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+{head}</header>
+<main>
+{main}</main>
 </body>
 </html>
 """
+
+
+def html_terms(terms: dict[str, str]) -> str:
+    """A list of terms; the terms are plain text, what is said of them is HTML."""
+    lines = (f"<dt>{escape(term)}</dt><dd>{text}</dd>\n" for term, text in terms.items())
+    return f"<dl>\n{''.join(lines)}</dl>"
+
+
+def html_figure(png: str, alternative: str, caption: str) -> str:
+    """A picture from its PNG in base64, with its text for those who cannot see it and its caption, both plain text."""
+    return (
+        f'<figure><img src="data:image/png;base64,{png}" alt="{escape(alternative)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>\n"
+    )
 
 
 def _table(metrics: dict[str, Any]) -> str:
@@ -132,34 +159,45 @@ def _row(row: dict[str, str]) -> str:
     return f'<tr class="net-{net or "none"}"><th scope="row">{dot}{escape(row["net"])}</th>{cells}</tr>\n'
 
 
-def _figure(name: str, png: str) -> str:
-    alternative, caption = CAPTIONS[name]
-    return (
-        f'<figure><img src="data:image/png;base64,{png}" alt="{escape(alternative)}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>\n"
-    )
-
-
 def _what_was_done(metrics: dict[str, Any]) -> dict[str, str]:
     """Term to HTML text, escaped here."""
-    data, nets = metrics["dataset"], metrics["nets"]
-    rows = ", ".join(f"{count:,} {split}" for split, count in data["rows"].items())
-    recipe = ", ".join(f"{key.replace('_', ' ')} {_word(value)}" for key, value in metrics["recipe"].items())
+    nets = metrics["nets"]
     seconds = {key: format_number(nets[key]["training_seconds"]) for key in ("base", "booster", "light")}
-    commit = metrics["git_commit"]
+    training = f"base {seconds['base']} s, booster alone {seconds['booster']} s, rocket {seconds['light']} s"
+    return {
+        **data_terms(metrics),
+        "Recipe": escape(recipe_words(metrics)),
+        "Training": training,
+        "Seed": escape(str(metrics["seed"])),
+        **machine_terms(metrics),
+    }
+
+
+def data_terms(result: dict[str, Any]) -> dict[str, str]:
+    """The data set of a run, as term to HTML."""
+    data = result["dataset"]
     return {
         "Data set": f"{escape(data['name'])}: {escape(data['source'])}",
-        "Rows": escape(rows),
+        "Rows": escape(", ".join(f"{count:,} {split}" for split, count in data["rows"].items())),
         "Content hash": f"<code>{escape(data['hash'])}</code>",
-        "Recipe": escape(recipe),
-        "Training": f"base {seconds['base']} s, booster alone {seconds['booster']} s, rocket {seconds['light']} s",
-        "Seed": escape(str(metrics["seed"])),
-        "Command": f"<code>{escape(metrics['command'])}</code>",
-        "Backend": escape(metrics["backend"]),
-        "Device": escape(metrics["device"]),
-        "Versions": escape(", ".join(f"{name} {version}" for name, version in metrics["versions"].items())),
+    }
+
+
+def machine_terms(result: dict[str, Any]) -> dict[str, str]:
+    """Command, backend, device, versions and commit of a run, as term to HTML."""
+    commit = result["git_commit"]
+    return {
+        "Command": f"<code>{escape(result['command'])}</code>",
+        "Backend": escape(result["backend"]),
+        "Device": escape(result["device"]),
+        "Versions": escape(", ".join(f"{name} {version}" for name, version in result["versions"].items())),
         "Commit": f"<code>{escape(commit)}</code>" if commit else "not run from a git checkout",
     }
+
+
+def recipe_words(result: dict[str, Any]) -> str:
+    """The recipe of a run in one line of plain text."""
+    return ", ".join(f"{key.replace('_', ' ')} {_word(value)}" for key, value in result["recipe"].items())
 
 
 def _word(value: Any) -> str:

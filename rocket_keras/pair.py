@@ -21,7 +21,8 @@ class Pair:
             or `(batch, 1)` for a click.
         booster: Functional or Sequential `keras.Model` with logits of the same shape. It may have inputs that the light
             net does not have (privileged features).
-        taps: Named inner tensors of either model (`KerasTensor`), as further outputs of `joint`, for hints on features.
+        taps: Inner tensors of either model as further outputs of `joint`, for hints on features: a dict of
+            `KerasTensor` by name, or names of layers, whose outputs become taps of the same names.
         privileged: Names of inputs that will not exist at serving time. A light net that needs one is refused.
 
     Attributes:
@@ -51,11 +52,13 @@ class Pair:
         self,
         light: keras.Model,
         booster: keras.Model,
-        taps: Mapping[str, keras.KerasTensor] | None = None,
+        taps: Mapping[str, keras.KerasTensor] | Sequence[str] | None = None,
         privileged: Sequence[str] = (),
     ):
         light, booster = graph_model(light, "light"), graph_model(booster, "booster")
-        taps = dict(taps or {})
+        if not isinstance(taps, Mapping):
+            taps = {name: _output(name, (light, booster)) for name in taps or ()}
+        taps = dict(taps)
         _check_heads(light, booster)
         _check_taps(taps)
         _check_privileged(light, booster, privileged)
@@ -104,6 +107,15 @@ class Pair:
     def booster_variables(self) -> list[keras.Variable]:
         """Trainable variables that only the booster uses, in the order of `joint`."""
         return self._owned_by(False, True)
+
+    @property
+    def tap_variables(self) -> list[keras.Variable]:
+        """Trainable variables of layers that lead to a tap alone, such as a regressor; they go with the light net's."""
+        return self._owned_by(False, False)
+
+    def with_taps(self, taps: Mapping[str, keras.KerasTensor] | Sequence[str]) -> "Pair":
+        """Return a pair of the same two nets, with these taps alone."""
+        return Pair(self.light, self.booster, taps, self.privileged)
 
     def detach(self) -> keras.Model:
         """Return a copy of the light net with variables of its own, so that the booster's memory can be freed."""
@@ -214,8 +226,18 @@ def _check_privileged(light: keras.Model, booster: keras.Model, privileged: Sequ
 
 
 def _check_detachable(pair: Pair) -> None:
-    if not pair.booster_variables:
+    of_light = {id(variable) for variable in pair.light.weights}
+    # A booster without any weight is one whose logits come as an input: computed before, once.
+    if pair.booster.weights and all(id(variable) in of_light for variable in pair.booster.weights):
         raise ValueError(
             "The light net holds every variable of the booster: detaching would remove nothing. Build the light net "
             "from shared layers and a head of its own, not on the booster's output."
         )
+
+
+def _output(name: str, models: tuple[keras.Model, ...]) -> keras.KerasTensor:
+    for model in models:
+        for layer in model.layers:
+            if layer.name == name:
+                return layer.output
+    raise ValueError(f"taps names layers of the light or the booster net. Received: {name!r}, which is in neither.")

@@ -28,12 +28,12 @@ def learning_curves_figure(metrics: dict[str, Any]) -> Any:
     Raises:
         ImportError: matplotlib is not installed.
     """
-    figure, (quality, losses) = _figure(height=6.4, panels=2)
+    figure, (quality, losses) = figure_with_panels(height=6.4, panels=2)
     curves = _validation_curves(metrics)
     for name, values in curves.items():
         _draw(quality, values, label=NET_NAMES[name], color=COLOURS[name], **STYLES[name])
     _limit_to_later_epochs(quality, list(curves.values()), from_zero=is_accuracy(metrics))
-    _title(quality, "Validation quality", LEGEND_ROOM)
+    set_title(quality, "Validation quality", LEGEND_ROOM)
     quality.set_ylabel("validation error (%)" if is_accuracy(metrics) else "validation AUC")
     rocket = metrics["history"]["rocket"]
     terms: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -43,7 +43,7 @@ def learning_curves_figure(metrics: dict[str, Any]) -> Any:
     }
     for term, (label, colour, style) in terms.items():
         _draw(losses, rocket[term], label=label, color=colour, **style)
-    _title(losses, "Loss terms of the rocket", LEGEND_ROOM)
+    set_title(losses, "Loss terms of the rocket", LEGEND_ROOM)
     # The terms differ by orders of magnitude; a loss that is exactly 0 has no place on a logarithmic axis.
     if all(value > 0 for term in terms for value in rocket[term]):
         losses.set_yscale("log", subs=[])
@@ -78,7 +78,7 @@ def comparison_figure(metrics: dict[str, Any]) -> Any:
     nets = nets_in_order(metrics)
     timed = any(net["latency"] for net in nets.values())
     keys = [key for key in ("accuracy", "auc", "gauc") if key in metrics["nets"]["base"]["test"]]
-    figure, panels = _figure(height=2.05 * (len(keys) + timed) + 0.2, panels=len(keys) + timed)
+    figure, panels = figure_with_panels(height=2.05 * (len(keys) + timed) + 0.2, panels=len(keys) + timed)
     for key, panel in zip(keys, panels, strict=False):
         _net_rows(panel, nets)
         if key == "accuracy":
@@ -91,12 +91,22 @@ def comparison_figure(metrics: dict[str, Any]) -> Any:
     return figure
 
 
-def _figure(height: float, panels: int) -> tuple[Any, list[Any]]:
-    """Figure with panels one above the other, 6.4 inches wide: on a phone, panels side by side would be too small."""
+def figure_with_panels(height: float, panels: int, width: float = 6.4, beside: bool = False) -> tuple[Any, list[Any]]:
+    """Empty figure in the style of all figures, and its panels.
+
+    Args:
+        height, width: Inches. 6.4 inches across is what a phone still shows at a readable size.
+        panels: Number of panels.
+        beside: Put them side by side, with one common vertical axis; else one above the other.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
     matplotlib_figure = require("matplotlib.figure", extra="launch")
-    figure = matplotlib_figure.Figure(figsize=(6.4, height), layout="constrained", facecolor="white")
+    figure = matplotlib_figure.Figure(figsize=(width, height), layout="constrained", facecolor="white")
     figure.get_layout_engine().set(hspace=0.08, h_pad=0.1, w_pad=0.1)
-    axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
+    shape = (1, panels) if beside else (panels, 1)
+    axes = list(figure.subplots(*shape, squeeze=False, sharey=beside).flat)
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
         panel.spines[["left", "bottom"]].set_color(FAINT)
@@ -107,7 +117,8 @@ def _figure(height: float, panels: int) -> tuple[Any, list[Any]]:
     return figure, axes
 
 
-def _title(panel: Any, text: str, room_below: float = 8) -> None:
+def set_title(panel: Any, text: str, room_below: float = 8) -> None:
+    """Title above the left end of a panel, `room_below` points above it."""
     panel.set_title(text, loc="left", pad=room_below, fontsize=11, fontweight="bold", color=INK)
 
 
@@ -166,7 +177,7 @@ def _draw_errors(panel: Any, nets: dict[str, dict[str, Any]], rows: int) -> None
         _label(panel, high, row, f"{100 * (1 - accuracy):.2f} %")
         highest = max(highest, high)
     panel.set_xlim(0, 1.2 * highest)
-    _title(panel, "Test error")
+    set_title(panel, "Test error")
     panel.set_xlabel(f"test error (%) with 95 % interval, {rows:,} rows; lower is better")
 
 
@@ -185,7 +196,7 @@ def _draw_quality(panel: Any, nets: dict[str, dict[str, Any]], key: str, bayes: 
         panel.axvline(bayes, color=INK, linewidth=1.2, linestyle=(0, (3, 2)), zorder=1)
         above = {"xycoords": ("data", "axes fraction"), "xytext": (0, 3), "textcoords": "offset points"}
         panel.annotate(f"Bayes optimum {bayes:.4f}", (bayes, 1), ha="center", fontsize=9, color=INK, **above)
-    _title(panel, f"Test {CTR_QUALITIES[key]}")
+    set_title(panel, f"Test {CTR_QUALITIES[key]}")
     panel.set_xlabel(f"test {CTR_QUALITIES[key]}; higher is better")
 
 
@@ -202,7 +213,7 @@ def _draw_latency(panel: Any, nets: dict[str, dict[str, Any]]) -> None:
         _label(panel, p99, row, f"{format_number(p50)} / {format_number(p99)} ms")
         longest = max(longest, p99)
     panel.set_xlim(0, 1.4 * longest)
-    _title(panel, "Latency")
+    set_title(panel, "Latency")
     batches = sorted({net["latency"]["batch_size"] for net in nets.values() if net["latency"]})
     panel.set_xlabel(f"ms for a batch of {' or '.join(map(str, batches))}: dot p50, bar p99; lower is better")
 

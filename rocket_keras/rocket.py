@@ -1,21 +1,21 @@
 """Rocket: the algorithm as a Keras model - three loss terms, two heads, one gradient block."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import keras
 from keras import ops
 
-from rocket_keras import hints, schedules
 from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.checks import check_arrays
 from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resolve_metrics
+from rocket_keras.hinting import checked_hints, hint_loss
 from rocket_keras.pair import HEADS, Pair
 from rocket_keras.paired_optimizer import PairedOptimizer
 from rocket_keras.routes import Route, routes
+from rocket_keras.schedules import Schedule, as_schedule
 from rocket_keras.train_step import TrainStep
-
-TERMS = ("light", "booster", "hint")
 
 
 @keras.saving.register_keras_serializable(package="rocket_keras")
@@ -29,16 +29,20 @@ class Rocket(TrainStep, keras.Model):
 
     Args:
         pair: The two nets.
-        hint: A `rocket_keras.hints` loss or any `keras.distillation.DistillationLoss`.
-        hint_weight: λ, a number of at least 0 or a `rocket_keras.schedules.Schedule` over training batches.
+        hint: A `rocket_keras.hints` loss or any `keras.distillation.DistillationLoss`, or a list of them. One that
+            names layers (`FeatureHint`, Keras's `FeatureDistillation`) reads the pair's taps of these names.
+        hint_weight: λ, a number of at least 0 or a `rocket_keras.schedules.Schedule` over training batches; a list of
+            them for a list of hints.
         gradient_block: Stop the hint's gradient at the booster's logits. Shared variables still get it through
             the light net.
         light_to_shared: Let the light net's terms (labels and hint) move the shared variables, as the paper does. With
             `False` shared variables learn from the booster's labels alone, and the booster's course does not depend on
             the light net.
+        label_weight: Weight of the light net's label loss, a number or a schedule: 1 - λ in some methods, 0 where the
+            light net learns from hints alone.
 
-    Logs: `loss` (the sum above), `light_loss`, `booster_loss`, `hint_loss` (before the weight), and every metric once a
-    head: `light_accuracy`, `booster_accuracy`.
+    Logs: `loss` (the sum above), `light_loss`, `booster_loss`, `hint_loss` (each before its weight; further hints are
+    `hint_2_loss`, `hint_3_loss`, ...), and every metric once a head: `light_accuracy`, `booster_accuracy`.
 
     Example:
 
@@ -57,23 +61,22 @@ class Rocket(TrainStep, keras.Model):
     def __init__(
         self,
         pair: Pair,
-        hint: keras.distillation.DistillationLoss | None = None,
-        hint_weight: float | schedules.Schedule = 0.03,
+        hint: keras.distillation.DistillationLoss | Sequence[keras.distillation.DistillationLoss] | None = None,
+        hint_weight: float | Schedule | Sequence[float | Schedule] = 0.03,
         gradient_block: bool = True,
         light_to_shared: bool = True,
+        label_weight: float | Schedule = 1.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        hint = hints.SquaredLogitHint() if hint is None else hint
-        if not isinstance(hint, keras.distillation.DistillationLoss):
-            raise ValueError(f"hint must be a keras.distillation.DistillationLoss. Received: {hint!r}.")
-        self.pair, self.hint = pair, hint
-        schedule = hint_weight if isinstance(hint_weight, schedules.Schedule) else schedules.Constant(hint_weight)
-        self.hint_weight: schedules.Schedule = schedule
+        self.pair = pair
+        self.hints, self.hint_weights = checked_hints(pair, hint, hint_weight)
+        self.label_weight = as_schedule(label_weight)
+        self.terms = ("light", "booster", *(f"hint_{i}" if i > 1 else "hint" for i in range(1, len(self.hints) + 1)))
         self.gradient_block, self.light_to_shared = bool(gradient_block), bool(light_to_shared)
         self.joint = pair.joint
         self.head_losses: dict[str, keras.losses.Loss] = {}
-        self.trackers = [keras.metrics.Mean(name=f"{term}_loss") for term in TERMS]
+        self.trackers = [keras.metrics.Mean(name=f"{term}_loss") for term in self.terms]
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
         self.bad_terms = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="bad_terms"
@@ -127,7 +130,7 @@ class Rocket(TrainStep, keras.Model):
         )
 
     def loss_terms(self, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> dict[str, Any]:
-        """Return the three terms, each a scalar, ready to be summed: the hint has its weight already.
+        """Return the three terms, each a scalar with its weight, ready to be summed: `light`, `booster`, `hint`.
 
         Args:
             y: Labels, one tensor for both heads or `{"light": ..., "booster": ...}`.
@@ -136,16 +139,17 @@ class Rocket(TrainStep, keras.Model):
             training: Whether this is a training batch: only these count for the schedule.
         """
         labels = per_head(lambda value: value, y)
-        terms = {h: self.head_losses[h](labels[h], y_pred[h], sample_weight=sample_weight) for h in HEADS}
-        hint = self._hint_loss(y_pred, sample_weight)
+        losses = [self.head_losses[h](labels[h], y_pred[h], sample_weight=sample_weight) for h in HEADS]
+        losses += [hint_loss(hint, y_pred, labels["light"], sample_weight, self.gradient_block) for hint in self.hints]
         rows = ops.shape(y_pred["light"])[0]
-        seen = (terms["light"], terms["booster"], hint)
-        for tracker, value in zip(self.trackers, seen, strict=True):
+        for tracker, value in zip(self.trackers, losses, strict=True):
             tracker.update_state(ops.stop_gradient(value), sample_weight=rows)
-        terms["hint"] = self.hint_weight(self.step) * hint
+        light, booster, *of_hints = losses
+        weighted = [weight(self.step) * loss for weight, loss in zip(self.hint_weights, of_hints, strict=True)]
+        terms = {"light": self.label_weight(self.step) * light, "booster": booster, "hint": sum(weighted)}
         if training:
             self.step.assign_add(1)
-            self._note_non_finite(seen)
+            self._note_non_finite(losses)
         return terms
 
     def compute_loss(
@@ -171,7 +175,8 @@ class Rocket(TrainStep, keras.Model):
 
     def routes(self) -> list[Route]:
         """Say which terms each trainable variable is differentiated by, where gradients are routed."""
-        return routes(self.pair, self.gradient_block)
+        of_hints = [v for hint in self.hints for v in getattr(hint, "trainable_variables", ())]
+        return routes(self.pair, self.gradient_block, [*self.pair.tap_variables, *of_hints])
 
     def fit(
         self,
@@ -198,7 +203,7 @@ class Rocket(TrainStep, keras.Model):
     def non_finite_terms(self) -> tuple[str, ...]:
         """Name the loss terms that were NaN or infinite in the first bad training batch; empty when all is well."""
         bits = int(ops.convert_to_numpy(self.bad_terms.value))
-        return tuple(f"{term}_loss" for i, term in enumerate(TERMS) if bits >> i & 1)
+        return tuple(f"{term}_loss" for i, term in enumerate(self.terms) if bits >> i & 1)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments; the pair as one joint graph."""
@@ -206,10 +211,11 @@ class Rocket(TrainStep, keras.Model):
         return {
             "name": self.name,
             "pair": self.pair.get_config(),
-            "hint": serialize(self.hint),
-            "hint_weight": serialize(self.hint_weight),
+            "hint": [serialize(hint) for hint in self.hints],
+            "hint_weight": [serialize(weight) for weight in self.hint_weights],
             "gradient_block": self.gradient_block,
             "light_to_shared": self.light_to_shared,
+            "label_weight": serialize(self.label_weight),
         }
 
     @classmethod
@@ -218,7 +224,8 @@ class Rocket(TrainStep, keras.Model):
         config = dict(config)
         pair = Pair.from_config(config.pop("pair"))
         for key in ("hint", "hint_weight"):
-            config[key] = keras.saving.deserialize_keras_object(config[key])
+            config[key] = [keras.saving.deserialize_keras_object(item) for item in config[key]]
+        config["label_weight"] = keras.saving.deserialize_keras_object(config["label_weight"])
         return cls(pair, **config)
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -235,20 +242,6 @@ class Rocket(TrainStep, keras.Model):
             return optimizer
         return PairedOptimizer(optimizer, booster_optimizer, self.pair.shared_variables + self.pair.booster_variables)
 
-    def _hint_loss(self, y_pred: Any, sample_weight: Any) -> Any:
-        light, booster = (ops.cast(y_pred[head], "float32") for head in HEADS)
-        booster = ops.stop_gradient(booster) if self.gradient_block else booster
-        if sample_weight is None:
-            return self.hint.compute_loss(booster, light)
-        if not hasattr(self.hint, "per_example"):
-            raise ValueError(
-                f"sample_weight cannot reach the hint {type(self.hint).__name__}: it has no per_example(). "
-                "Use a loss of rocket_keras.hints, or subclass rocket_keras.hints.Hint."
-            )
-        losses = self.hint.per_example(booster, light)
-        weights = ops.reshape(ops.cast(sample_weight, losses.dtype), ops.shape(losses))
-        return ops.mean(losses * weights)
-
-    def _note_non_finite(self, values: tuple[Any, ...]) -> None:
+    def _note_non_finite(self, values: Sequence[Any]) -> None:
         bits = sum(ops.cast(ops.logical_not(ops.isfinite(v)), "int32") * (1 << i) for i, v in enumerate(values))
         self.bad_terms.assign(ops.where(self.bad_terms.value == 0, bits, self.bad_terms.value))

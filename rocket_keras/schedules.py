@@ -84,6 +84,56 @@ class Linear(Schedule):
         return {"start": self.start, "end": self.end, "steps": self.steps}
 
 
+@keras.saving.register_keras_serializable(package="rocket_keras")
+class Switch(Schedule):
+    """The weight `before` the swap step, `after` from it on.
+
+    With privileged features distillation the label weight goes from 1 to 1 - λ as the hint's goes from 0 to λ.
+
+    Args:
+        before, after: Weights.
+        swap_step: First step, counted in batches from 0, that has `after`.
+    """
+
+    def __init__(self, before: float, after: float, swap_step: int):
+        self.before, self.after = _weight("before", before), _weight("after", after)
+        self.swap_step = _steps("swap_step", swap_step, 0)
+
+    def __call__(self, step: Any) -> Any:
+        """Return one of the two weights."""
+        return self.before + (self.after - self.before) * ops.cast(step >= self.swap_step, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"before": self.before, "after": self.after, "swap_step": self.swap_step}
+
+
+@keras.saving.register_keras_serializable(package="rocket_keras")
+class Scaled(Schedule):
+    """Another schedule times a factor."""
+
+    def __init__(self, schedule: Schedule, factor: float):
+        self.schedule, self.factor = schedule, _weight("factor", factor)
+
+    def __call__(self, step: Any) -> Any:
+        """Return the factor times the other schedule's weight."""
+        return self.factor * self.schedule(step)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "factor": self.factor}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Scaled":
+        """Rebuild the schedule from `get_config`."""
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
+
+
+def as_schedule(weight: "float | Schedule") -> Schedule:
+    """Return a schedule as it is, a number as `Constant`."""
+    return weight if isinstance(weight, Schedule) else Constant(weight)
+
+
 def _weight(name: str, value: float) -> float:
     if not 0 <= value < float("inf"):
         raise ValueError(f"{name} must be a finite number of at least 0. Received: {name}={value}.")

@@ -121,7 +121,7 @@ def latency_note(metrics: dict[str, Any]) -> str:
     settings: dict[str, list[str]] = {}
     for name, net in nets_in_order(metrics).items():
         if net["latency"]:
-            settings.setdefault(_latency_setting(net["latency"], metrics["device"]), []).append(NET_NAMES[name])
+            settings.setdefault(latency_setting(net["latency"], metrics["device"]), []).append(NET_NAMES[name])
     if not settings:
         return "Latency was not measured."
     if len(settings) == 1:
@@ -130,7 +130,8 @@ def latency_note(metrics: dict[str, Any]) -> str:
     return f"Latency: {'; '.join(parts)}."
 
 
-def _latency_setting(latency: dict[str, Any], training_device: str) -> str:
+def latency_setting(latency: dict[str, Any], training_device: str) -> str:
+    """Batch, threads, runtime, requests and processor of a measured latency, in a few words."""
     threads = "1 thread" if latency["threads"] == 1 else f"{latency['threads']} threads"
     # The runtime serves on the processor, also where the nets were trained on an accelerator.
     where = latency.get("device", training_device)

@@ -1,7 +1,8 @@
-"""The measured tables of README.md are what the program writes from zoo/results."""
+"""The measured tables of README.md and docs/results.md are what the program writes from zoo/results."""
 
 import importlib.util
 import json
+import runpy
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks" / "render_results.py"
+made_up = runpy.run_path(str(ROOT / "tests" / "rocket_keras" / "compare" / "made_up.py"))["made_up"]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def run(renderer, monkeypatch, *arguments):
     renderer.main()
 
 
-def test_readme_is_what_the_results_say(renderer, monkeypatch):
+def test_documents_are_what_the_results_say(renderer, monkeypatch):
     run(renderer, monkeypatch, "--check")
 
 
@@ -89,10 +91,11 @@ def test_accuracy_is_in_percent_and_entries_stand_in_the_zoo_s_order(renderer, t
 
 
 def test_check_fails_until_written_and_the_rest_stays(renderer, monkeypatch, tmp_path):
-    readme, results = tmp_path / "README.md", tmp_path / "results"
+    readme, compared, results = tmp_path / "README.md", tmp_path / "results.md", tmp_path / "results"
     results.mkdir()
-    readme.write_text(f"above\n{renderer.BEGIN}\nold\n{renderer.END}\nbelow\n")
-    options = ("--readme", readme, "--results", results)
+    for document in (readme, compared):
+        document.write_text(f"above\n{renderer.BEGIN}\nold\n{renderer.END}\nbelow\n")
+    options = ("--readme", readme, "--comparisons", compared, "--results", results)
     run(renderer, monkeypatch, *options)
     assert readme.read_text() == f"above\n{renderer.BEGIN}\n{renderer.END}\nbelow\n"
     write(results, x=summary("mlp.rocket_mlp_ml1m", CLICKS))
@@ -116,3 +119,35 @@ def test_what_is_no_summary_is_named(renderer, tmp_path):
         renderer.read_summaries(tmp_path)
     with pytest.raises(ValueError, match="expected the lines"):
         renderer.with_results("no markers", "")
+
+
+def test_check_sees_a_comparison_that_was_not_rendered(renderer, monkeypatch, tmp_path):
+    readme, compared = tmp_path / "README.md", tmp_path / "results.md"
+    for document in (readme, compared):
+        document.write_text(f"{renderer.BEGIN}\n{renderer.END}\n")
+    (tmp_path / "compare_adsim.json").write_text(json.dumps(made_up()))
+    options = ("--readme", readme, "--comparisons", compared, "--results", tmp_path)
+    with pytest.raises(SystemExit, match=r"results\.md differs"):
+        run(renderer, monkeypatch, "--check", *options)
+    run(renderer, monkeypatch, *options)
+    run(renderer, monkeypatch, "--check", *options)
+    text, base = compared.read_text(), made_up()["methods"]["base"]
+    mean = sum(run["test"]["auc"] for run in base["runs"]) / 3
+    for part in (
+        "## mlp.rocket_mlp_adsim",
+        f"| base | 3 | {mean:.4f} ±",
+        "- Rocket beats the base: holds.",
+        "| method | factor 0.333 | factor 1 | factor 3 | chosen |",
+        "seeds 0, 1, 2",
+        "Skipped dkd",
+        "batch of 200, 1 thread, onnxruntime 1.31.1, 300 requests, Chip 7",
+        "jax 0.9.9 on cpu, Example 9000, 2 cores, reported at commit `0123abcd`: `rocket-keras compare x",
+    ):
+        assert part in text
+    assert "rocket_mlp_adsim" not in readme.read_text()
+
+
+def test_an_interrupted_comparison_is_named(renderer, tmp_path):
+    (tmp_path / "compare_x.json").write_text(json.dumps({**made_up(), "complete": False}))
+    with pytest.raises(ValueError, match=r"compare_x\.json: expected a complete comparison"):
+        renderer.read_comparisons(tmp_path)

@@ -1,49 +1,164 @@
 """THE table: one row per entry of the zoo."""
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from rocket_keras.launch import Plan, Recipe
-from rocket_keras.pair import Pair
-from zoo.ctr import ctr_pair
-from zoo.data import Dataset
-from zoo.wide_resnet import wide_resnet_pair
+from zoo import parts
+from zoo.ctr import hidden_taps
+from zoo.entry import Entry
+from zoo.wide_resnet import group_taps
 
+_PAPER = "Zhou et al., Rocket Launching, AAAI 2018"
+_MOVIELENS = "MovieLens: research use, no redistribution, no commercial use"
+_UCI = "UCI Machine Learning Repository: CC BY 4.0"
+_CIFAR = "CIFAR-10: free to use, cite Krizhevsky 2009"
 
-@dataclass(frozen=True)
-class Entry:
-    """A light/booster pair, its data and its recipe.
-
-    Attributes:
-        name: `ARCH.RECIPE_BOOSTER_DATA`.
-        short: A name to type, where the entry is the one to begin with on its data.
-        load: `(data_dir, seed, train_rows) -> Dataset`.
-        build: From the data set to the pair, untrained.
-        recipe: How it is trained.
-        licence: Terms of the data.
-        paper: Where the recipe comes from.
-        notes: Facts about the pair for its report.
-    """
-
-    name: str
-    load: Callable[[Path | None, int, int | None], Dataset]
-    build: Callable[[Dataset], Pair]
-    recipe: Recipe
-    licence: str
-    paper: str
-    short: str | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
-
-    def plan(self, data_dir: Path | None = None, seed: int = 0, recipe: Recipe | None = None) -> Plan:
-        """Load the data and return what `rocket_keras.launch.launch` needs; `recipe` replaces the entry's own."""
-        recipe = recipe or self.recipe
-        data = self.load(data_dir, seed, recipe.train_rows)
-        return Plan(self.name, data, lambda: self.build(data), recipe, self.notes)
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="wrn10_1.rocket_wrn28_1_digits",
+        short="digits",
+        load=parts.load_digits,
+        build=parts.wide_resnet(10, 28, 1, "interval"),
+        recipe=Recipe(epochs=60, batch_size=32, optimizer=parts.sgd_cosine, train_rows=400),
+        licence="UCI Optical Recognition of Handwritten Digits: CC BY 4.0",
+        paper=_PAPER,
+        notes={"sharing": "interval"},
+        variants=parts.WRN_VARIANTS,
+        taps=group_taps,
+        maps=True,
+        sweep={str(depth): {"light_depth": depth} for depth in (10, 16, 22)},
+    ),
+    Entry(
+        name="mlp.rocket_mlp_ml1m",
+        short="ml1m",
+        load=parts.load_ml1m,
+        build=parts.ctr((32, 16), (512, 256, 128)),
+        recipe=Recipe(
+            epochs=6,
+            batch_size=2048,
+            optimizer=parts.adam(1e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence=_MOVIELENS,
+        paper=_PAPER,
+        notes={"light": "32-16", "booster": "512-256-128", "sharing": "embeddings"},
+        variants={**parts.ctr_variants((32, 16), privileged=True), "private user": {"share_except": ("user_id",)}},
+        taps=hidden_taps,
+        sweep={"1": {"light_units": (32,)}, "2": {"light_units": (32, 16)}, "3": {"light_units": (64, 32, 16)}},
+    ),
+    Entry(
+        name="two_tower.rocket_mlp_ml1m",
+        short="ml1m-coarse",
+        load=parts.load_ml1m,
+        build=parts.ctr((64, 32), (512, 256, 128), light="two_tower"),
+        recipe=Recipe(
+            epochs=6,
+            batch_size=2048,
+            optimizer=parts.adam(1e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence=_MOVIELENS,
+        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020, coarse-grained ranking",
+        notes={"light": "two towers 64-32, cosine x 5", "booster": "512-256-128", "sharing": "embeddings"},
+        variants={**parts.ctr_variants((64, 32), privileged=True), "private user": {"share_except": ("user_id",)}},
+    ),
+    Entry(
+        name="mlp.rocket_mlp_adsim",
+        short="adsim",
+        load=parts.load_adsim,
+        build=parts.ctr((16, 8), (256, 128, 64)),
+        recipe=Recipe(
+            epochs=3,
+            batch_size=1024,
+            optimizer=parts.adam(2e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence="made by this project: Apache-2.0",
+        paper=_PAPER,
+        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings"},
+        variants={**parts.ctr_variants((16, 8)), "private user": {"share_except": ("user_id",)}},
+        taps=hidden_taps,
+        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+    ),
+    Entry(
+        name="mlp.pfd_mlp_bank",
+        short="bank",
+        load=parts.load_bank,
+        build=parts.ctr((16, 8), (256, 128, 64)),
+        recipe=Recipe(
+            epochs=10,
+            batch_size=256,
+            optimizer=parts.adam(1e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence=_UCI,
+        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020",
+        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings", "privileged": "call duration"},
+        variants=parts.ctr_variants((16, 8), privileged=True),
+        taps=hidden_taps,
+        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+    ),
+    Entry(
+        name="mlp.pfd_mlp_shoppers",
+        short="shoppers",
+        load=parts.load_shoppers,
+        build=parts.ctr((16, 8), (256, 128, 64)),
+        recipe=Recipe(
+            epochs=15,
+            batch_size=128,
+            optimizer=parts.adam(1e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence=_UCI,
+        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020",
+        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings", "privileged": "dwell, page values"},
+        variants=parts.ctr_variants((16, 8), privileged=True),
+        taps=hidden_taps,
+        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+    ),
+    Entry(
+        name="wrn16_1.rocket_wrn40_1_cifar10",
+        load=parts.load_cifar10,
+        build=parts.wide_resnet(16, 40, 1, "interval"),
+        recipe=Recipe(
+            epochs=200, batch_size=128, optimizer=parts.sgd_paper((0.3, 0.6, 0.8)), augment=parts.cifar_augment
+        ),
+        licence=_CIFAR,
+        paper=_PAPER,
+        notes={"sharing": "interval"},
+        variants=parts.WRN_VARIANTS,
+        taps=group_taps,
+        maps=True,
+        sweep={str(depth): {"light_depth": depth} for depth in (10, 16, 22, 28)},
+    ),
+    Entry(
+        name="wrn16_1.rocket_bottom_wrn40_1_cifar10",
+        load=parts.load_cifar10,
+        build=parts.wide_resnet(16, 40, 1, "bottom"),
+        recipe=Recipe(
+            epochs=200, batch_size=128, optimizer=parts.sgd_paper((0.35, 0.65, 0.95)), augment=parts.cifar_augment
+        ),
+        licence=_CIFAR,
+        paper=_PAPER,
+        notes={"sharing": "bottom"},
+        variants=parts.WRN_VARIANTS,
+        taps=group_taps,
+        maps=True,
+    ),
+)
 
 
 def list_entries() -> list[str]:
@@ -65,128 +180,21 @@ def get_entry(name: str) -> Entry:
     raise KeyError(f"The zoo has no entry {name!r}. {hint}")
 
 
-def _digits(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    from zoo.data import digits
+@dataclass(frozen=True)
+class MakePlan:
+    """From a seed to an entry's plan; a plain value, so that other processes can make the same plan.
 
-    return digits.load(data_dir, seed=seed, train_rows=train_rows)
+    Attributes:
+        entry: Name or short name.
+        data_dir: Folder of the downloads.
+        changes: Fields of the recipe that are replaced, as pairs.
+    """
 
+    entry: str
+    data_dir: Path | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
 
-def _ml1m(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    from zoo.data import movielens
-
-    return movielens.load(data_dir, seed=seed, train_rows=train_rows)
-
-
-def _adsim(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    from zoo.data import adsim
-
-    return adsim.load(data_dir, seed=seed, train_rows=train_rows)
-
-
-def _cifar10(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    from zoo.data import cifar
-
-    return cifar.normalised(cifar.load_cifar10(data_dir, seed=seed, train_rows=train_rows))
-
-
-def _wide_resnet(light: int, booster: int, width: int, sharing: Any) -> Callable[[Dataset], Pair]:
-    def build(data: Dataset) -> Pair:
-        shape = data.train.x.shape[1:]  # type: ignore[union-attr]  # images are one array
-        return wide_resnet_pair(light, booster, width, data.num_classes, shape, sharing)
-
-    return build
-
-
-def _mlp(light: tuple[int, ...], booster: tuple[int, ...]) -> Callable[[Dataset], Pair]:
-    return lambda data: ctr_pair(data.features, light_units=light, booster_units=booster)
-
-
-def _adam(rate: float) -> Callable[[int], keras.optimizers.Optimizer]:
-    return lambda steps: keras.optimizers.Adam(rate)
-
-
-# Keras decays weights beside the gradient, the authors' code through the momentum: 5e-4 there is 5e-4 / (1 - 0.9) here.
-_MOMENTUM, _DECAY = 0.9, 5e-3
-
-
-def _sgd_cosine(steps: int) -> keras.optimizers.Optimizer:
-    """SGD with Nesterov momentum, its rate falling from 0.1 to 0 along a cosine."""
-    rate = keras.optimizers.schedules.CosineDecay(0.1, steps)
-    return keras.optimizers.SGD(rate, momentum=_MOMENTUM, nesterov=True, weight_decay=_DECAY)
-
-
-def _sgd_paper(shares: tuple[float, ...]) -> Callable[[int], keras.optimizers.Optimizer]:
-    """SGD of the authors' code: rate 0.1, times 0.2 at each share of the training."""
-
-    def sgd_paper(steps: int) -> keras.optimizers.Optimizer:
-        rates = [0.1 * 0.2**i for i in range(len(shares) + 1)]
-        rate = keras.optimizers.schedules.PiecewiseConstantDecay([int(steps * share) for share in shares], rates)
-        return keras.optimizers.SGD(rate, momentum=_MOMENTUM, weight_decay=_DECAY)
-
-    return sgd_paper
-
-
-def _cifar_augment(images: Any, seed: int) -> Any:
-    from zoo.data import cifar
-
-    return cifar.augment(images, seed)
-
-
-_PAPER = "Zhou et al., Rocket Launching, AAAI 2018"
-_MOVIELENS = "MovieLens: research use, no redistribution, no commercial use"
-_CIFAR = "CIFAR-10: free to use, cite Krizhevsky 2009"
-
-ENTRIES: tuple[Entry, ...] = (
-    Entry(
-        name="wrn10_1.rocket_wrn28_1_digits",
-        short="digits",
-        load=_digits,
-        build=_wide_resnet(10, 28, 1, "interval"),
-        recipe=Recipe(epochs=60, batch_size=32, optimizer=_sgd_cosine, train_rows=400),
-        licence="UCI Optical Recognition of Handwritten Digits: CC BY 4.0",
-        paper=_PAPER,
-        notes={"sharing": "interval"},
-    ),
-    Entry(
-        name="mlp.rocket_mlp_ml1m",
-        short="ml1m",
-        load=_ml1m,
-        build=_mlp((32, 16), (512, 256, 128)),
-        recipe=Recipe(
-            epochs=6, batch_size=2048, optimizer=_adam(1e-3), hint_weight=1.0, light_to_shared=False, serving_batch=200
-        ),
-        licence=_MOVIELENS,
-        paper=_PAPER,
-        notes={"light": "32-16", "booster": "512-256-128", "sharing": "embeddings"},
-    ),
-    Entry(
-        name="mlp.rocket_mlp_adsim",
-        short="adsim",
-        load=_adsim,
-        build=_mlp((16, 8), (256, 128, 64)),
-        recipe=Recipe(
-            epochs=3, batch_size=1024, optimizer=_adam(2e-3), hint_weight=1.0, light_to_shared=False, serving_batch=200
-        ),
-        licence="made by this project: Apache-2.0",
-        paper=_PAPER,
-        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings"},
-    ),
-    Entry(
-        name="wrn16_1.rocket_wrn40_1_cifar10",
-        load=_cifar10,
-        build=_wide_resnet(16, 40, 1, "interval"),
-        recipe=Recipe(epochs=200, batch_size=128, optimizer=_sgd_paper((0.3, 0.6, 0.8)), augment=_cifar_augment),
-        licence=_CIFAR,
-        paper=_PAPER,
-        notes={"sharing": "interval"},
-    ),
-    Entry(
-        name="wrn16_1.rocket_bottom_wrn40_1_cifar10",
-        load=_cifar10,
-        build=_wide_resnet(16, 40, 1, "bottom"),
-        recipe=Recipe(epochs=200, batch_size=128, optimizer=_sgd_paper((0.35, 0.65, 0.95)), augment=_cifar_augment),
-        licence=_CIFAR,
-        paper=_PAPER,
-        notes={"sharing": "bottom"},
-    ),
-)
+    def __call__(self, seed: int) -> Plan:
+        """Load the seed's data and return the plan."""
+        row = get_entry(self.entry)
+        return row.plan(self.data_dir, seed, replace(row.recipe, **dict(self.changes)))

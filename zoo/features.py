@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+SIDES = ("user", "item", "context")
+
 
 @dataclass(frozen=True)
 class Categorical:
@@ -11,17 +13,24 @@ class Categorical:
         name: The input's name, and the key of the feature in a data set's `x`.
         size: Number of ids; ids are integers from 0 to `size - 1`.
         dim: Width of an id's embedding vector.
+        side: What the feature belongs to: "user", "item", or "context" (the impression, or both). A two-tower
+            net reads the user's and the item's features in a tower each.
+        privileged: Known in training only (a call's duration): the booster net may read it, the light net never.
 
     Raises:
-        ValueError: The name is empty or holds a slash, or `size` or `dim` is not a positive integer.
+        ValueError: The name is empty or holds a slash, `size` or `dim` is not a positive integer, `side` is not one
+            of the three or `privileged` is not a bool.
     """
 
     name: str
     size: int
     dim: int = 16
+    side: str = "context"
+    privileged: bool = False
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        _check_role(self.name, self.side, self.privileged)
         for argument in ("size", "dim"):
             value = getattr(self, argument)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -37,18 +46,37 @@ class Numeric:
 
     Args:
         name: The input's name, and the key of the feature in a data set's `x`.
+        side: What the feature belongs to: "user", "item", or "context" (the impression, or both). A two-tower
+            net reads the user's and the item's features in a tower each.
+        privileged: Known in training only (a call's duration): the booster net may read it, the light net never.
 
     Raises:
-        ValueError: The name is empty or holds a slash.
+        ValueError: The name is empty or holds a slash, `side` is not one of the three or `privileged` is not a bool.
     """
 
     name: str
+    side: str = "context"
+    privileged: bool = False
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        _check_role(self.name, self.side, self.privileged)
 
 
 def _check_name(name: str) -> None:
     # Keras refuses a slash in a layer's name, but only deep inside the builder.
     if not isinstance(name, str) or not name or "/" in name:
         raise ValueError(f"expected a feature's name without '/', received {name!r}; name it like a column of a table")
+
+
+def _check_role(name: str, side: str, privileged: bool) -> None:
+    if side not in SIDES:
+        raise ValueError(
+            f"expected `side` of feature {name!r} to be 'user', 'item' or 'context', received {side!r}; "
+            "name what the feature belongs to"
+        )
+    if not isinstance(privileged, bool):
+        raise ValueError(
+            f"expected `privileged` of feature {name!r} to be True or False, received {privileged!r}; "
+            "give True for what is known in training only"
+        )

@@ -1,5 +1,6 @@
 """Wide ResNet pairs: a shallow light net that shares convolutions with a deep booster."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -65,6 +66,25 @@ def wide_resnet_pair(
     light = keras.Model(images, _logits(light_stem, light_groups, num_classes, "light"), name="light")
     booster = keras.Model(images, _logits(booster_stem, groups, num_classes, "booster"), name="booster")
     return Pair(light=light, booster=booster)
+
+
+def group_taps(pair: Pair) -> tuple[tuple[str, str], ...]:
+    """Name the layers of a Wide ResNet pair whose outputs are its groups' outputs, for hints on features.
+
+    Returns:
+        For each group that both nets have with maps of one size, `(light layer, booster layer)`: three for a light net
+        of three groups, two under `sharing="bottom"`. Channels are those of either net.
+    """
+    light, booster = _group_outputs(pair.light, "light"), _group_outputs(pair.booster, "booster")
+    both = [(light[g], booster[g]) for g in sorted(set(light) & set(booster))]
+    return tuple((a.name, b.name) for a, b in both if a.output.shape[1:-1] == b.output.shape[1:-1])
+
+
+def _group_outputs(model: keras.Model, name: str) -> dict[int, layers.Add]:
+    """Return each group's last addition, by the group's number."""
+    found = [(re.fullmatch(rf"{name}_group(\d+)_block(\d+)_add", layer.name), layer) for layer in model.layers]
+    blocks = sorted((int(match[1]), int(match[2]), layer.name) for match, layer in found if match)
+    return {group: model.get_layer(layer) for group, _, layer in blocks}
 
 
 def _blocks(name: str, depth: int) -> int:

@@ -21,6 +21,7 @@ class Batches(keras.utils.PyDataset):
         batch_size: Rows a batch; all rows where there are fewer.
         seed: Seed of the orders.
         augment: `(images, seed) -> images`, or None.
+        batches: Batches an epoch, at most as many as the rows make; None for all.
     """
 
     def __init__(
@@ -30,16 +31,19 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         seed: int,
         augment: Callable[[Any, int], Any] | None = None,
+        batches: int | None = None,
     ):
         super().__init__()
         self.model = model
         self.split, self.batch_size, self.seed = split, min(batch_size, len(split)), seed
         self.augment = augment
+        self.batches = batches
         self.draw(0)
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return len(self.split) // self.batch_size
+        full = len(self.split) // self.batch_size
+        return full if self.batches is None else min(full, self.batches)
 
     def __getitem__(self, index: int) -> tuple[Any, np.ndarray]:
         """Return one batch `(x, y)`."""

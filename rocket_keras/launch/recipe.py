@@ -1,13 +1,16 @@
 """How an entry is trained, as data."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 
 from rocket_keras import hints, schedules
 from rocket_keras.pair import Pair
+
+Tap = tuple[str, str]
+"""Names of a light net's layer and of the booster's layer that a hint on features compares."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +47,9 @@ class Recipe:
         return {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
-            "optimizer": _named(optimizer),
-            "hint": _named(hint),
-            "hint_weight": weight if isinstance(weight, float | int) else _named(weight),
+            "optimizer": named(optimizer),
+            "hint": named(hint),
+            "hint_weight": weight if isinstance(weight, float | int) else named(weight),
             "gradient_block": self.gradient_block,
             "light_to_shared": self.light_to_shared,
             "augmentation": self.augment.__name__ if self.augment else None,
@@ -56,22 +59,36 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What `launch` needs to know of an entry: its name, data, builder and recipe.
+    """What `launch` and `compare` need to know of an entry: its name, data, builder and recipe.
 
     Attributes:
         name: Name of the entry.
         data: Object with the splits `train`, `validation`, `test` (each with `x`, `y`, `groups`, a length and
-            `rows(index)`), `name`, `source`, `content_hash`, `num_classes` and `bayes`.
-        build: Makes the pair, untrained.
+            `rows(index)`), `name`, `source`, `content_hash`, `num_classes`, `bayes` and `unlabelled`.
+        build: Makes the pair, untrained; takes the builder's options.
         recipe: How it is trained.
         notes: Further facts for the report, such as the sharing.
+        variants: Builder options of each variant of the pair that a method may ask for, such as `"unshared"`.
+        taps: From a pair to the layers that hints on features compare, lowest first; None where there are none.
+        maps: Whether these taps are maps with positions.
+        sweep: Builder options by label of each light net of a depth sweep.
+        options: Builder options on top of the variant's.
     """
 
     name: str
     data: Any
-    build: Callable[[], Pair]
+    build: Callable[..., Pair]
     recipe: Recipe
-    notes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=lambda: {"own": {}})
+    taps: Callable[[Pair], tuple[Tap, ...]] | None = None
+    maps: bool = False
+    sweep: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def pair(self, variant: str = "own") -> Pair:
+        """Build a variant of the pair, untrained."""
+        return self.build(**{**self.variants[variant], **self.options})
 
     @property
     def steps_per_epoch(self) -> int:
@@ -84,7 +101,7 @@ class Plan:
         return self.recipe.epochs * self.steps_per_epoch
 
 
-def _named(item: Any) -> str:
+def named(item: Any) -> str:
     """A Keras object as `Name(argument=value, ...)`, without the arguments that were left off."""
     config = {k: v for k, v in item.get_config().items() if k != "name" and v not in (None, False)}
     parts = [f"{key}={_value(value)}" for key, value in config.items()]

@@ -103,7 +103,7 @@ def _train(
     """Train one of the three, or load what was trained before, and score its nets on validation and test."""
     keras.utils.set_random_seed(seed)
     recipe, data = plan.recipe, plan.data
-    pair = plan.build()
+    pair = plan.pair()
     model = make(plan, pair)
     checkpoint = Checkpoint(folder)
     done = checkpoint.restore(model)

@@ -1,6 +1,7 @@
 """The files of a run: written whole or not at all, so that a kill at any time leaves a state to go on from."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ class Checkpoint(keras.callbacks.Callback):
             model.optimizer.build(model.trainable_variables)
             model.load_weights(self.folder / self.state["weights"])
         return self.state["epoch"]
+
+    def remove(self) -> None:
+        """Remove the saved state, once what is wanted of it lies elsewhere."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save; `seconds` is the training time of this epoch, set by whoever measures it."""

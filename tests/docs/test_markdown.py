@@ -23,7 +23,14 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 SHELL = {"bash", "console", "sh"}
 PROSE = {"bibtex", "json", "mermaid", "text"}  # shown, not run
-SMOKE = {"launch": ("--epochs", "1", "--train-rows", "256", "--seeds", "1")}  # appended: an option's last value counts
+# Appended: an option's last value counts.
+SMOKE = {
+    "launch": ("--epochs", "1", "--train-rows", "256", "--seeds", "1"),
+    "compare": (
+        *("--epochs", "1", "--train-rows", "128", "--seeds", "1"),
+        *("--methods", "base,kd,rocket", "--grid", "1", "--no-same-seconds"),
+    ),
+}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,17 @@ OBJECTS = [
     rk.hints.SquaredLogitHint(),
     rk.hints.SquaredProbabilityHint(),
     rk.hints.SoftTargetHint(3.0),
+    rk.hints.DecoupledHint(3.0, 0.5, 2.0),
+    rk.hints.StandardisedHint(3.0),
+    rk.hints.FeatureHint("light_map", "booster_map", name="map_hint"),
+    rk.hints.CosineHint("light_map", "booster_map", regressor=True, trainable=False),
+    rk.hints.AttentionHint("light_map", "booster_map"),
+    rk.hints.MutualHint(rk.hints.SoftTargetHint(1.0)),
     rk.schedules.Constant(0.3),
     rk.schedules.WarmUp(0.5, 100),
     rk.schedules.Linear(1.0, 0.1, 50),
+    rk.schedules.Switch(1.0, 0.5, 100),
+    rk.schedules.Scaled(rk.schedules.Linear(1.0, 0.1, 50), 0.5),
     rk.layers.CategoricalEmbedding([10, 20], dim=4, embeddings_initializer="normal"),
     rk.metrics.GAUC(name="user_auc"),
 ]
@@ -19,7 +27,9 @@ OBJECTS = [
 
 def public_classes():
     modules = (rk.hints, rk.schedules, rk.metrics)
-    found = {c for m in modules for c in vars(m).values() if isinstance(c, type) and c.__module__ == m.__name__}
+    found = {
+        c for m in modules for c in vars(m).values() if isinstance(c, type) and c.__module__.startswith(m.__name__)
+    }
     found = {c for c in found if not c.__name__.startswith("_")} | {rk.layers.CategoricalEmbedding}
     return found - {rk.hints.Hint, rk.schedules.Schedule}
 

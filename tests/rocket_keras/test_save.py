@@ -36,9 +36,9 @@ def test_a_loaded_rocket_trains_on_as_if_it_had_not_stopped(
         model.fit(*second, batch_size=8, shuffle=False, verbose=0)
     for a, b in zip(variables(rocket), variables(loaded), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert isinstance(loaded.hint, hints.SoftTargetHint)
-    assert loaded.hint.temperature == 2.0
-    assert loaded.hint_weight.swap_step == 6
+    assert isinstance(loaded.hints[0], hints.SoftTargetHint)
+    assert loaded.hints[0].temperature == 2.0
+    assert loaded.hint_weights[0].swap_step == 6
     assert loaded.light_to_shared is light_to_shared
     assert int(loaded.step) == 8
 

@@ -19,3 +19,29 @@ def test_refuses_a_name_that_keras_cannot_use(name):
         Numeric(name)
     with pytest.raises(ValueError, match="expected a feature's name"):
         Categorical(name, 3)
+
+
+FEATURES = [lambda **values: Categorical("item_id", 3, **values), lambda **values: Numeric("price", **values)]
+
+
+@pytest.mark.parametrize("make", FEATURES)
+def test_is_of_the_context_and_not_privileged_unless_said(make):
+    assert (make().side, make().privileged) == ("context", False)
+    for side in ("user", "item", "context"):
+        assert make(side=side, privileged=True).side == side
+
+
+@pytest.mark.parametrize("make", FEATURES)
+@pytest.mark.parametrize("side", ["User", "", None])
+def test_refuses_a_foreign_side(make, side):
+    with pytest.raises(
+        ValueError, match=r"expected `side` of feature '.*' to be 'user', 'item' or 'context', received"
+    ):
+        make(side=side)
+
+
+@pytest.mark.parametrize("make", FEATURES)
+@pytest.mark.parametrize("privileged", [1, "no", None])
+def test_refuses_a_privileged_that_is_no_bool(make, privileged):
+    with pytest.raises(ValueError, match=r"expected `privileged` of feature '.*' to be True or False, received"):
+        make(privileged=privileged)

@@ -4,6 +4,7 @@ import pytest
 
 import zoo
 from rocket_keras import multiply_adds
+from zoo.wide_resnet import group_taps
 
 
 def parameters(model):
@@ -77,6 +78,22 @@ def test_the_light_net_works_alone_after_training_the_pair(tmp_path):
     np.testing.assert_allclose(
         keras.models.load_model(tmp_path / "light.keras").predict(x, verbose=0), before, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(("sharing", "groups"), [("interval", 3), ("bottom", 2), ("none", 3)])
+def test_group_taps_are_the_last_blocks_outputs(sharing, groups):
+    pair = small(sharing)
+    last = 1 if sharing == "bottom" else 0
+    taps = group_taps(pair)
+    assert taps == tuple((f"light_group{g}_block{last}_add", f"booster_group{g}_block1_add") for g in range(groups))
+    outputs = pair.with_taps([name for tap in taps for name in tap]).joint.output
+    shapes = [[outputs[name].shape[1:] for name in tap] for tap in taps]
+    assert shapes == [[(8 // 2**g, 8 // 2**g, 16 * 2**g)] * 2 for g in range(groups)]
+
+
+def test_the_last_block_of_ten_is_found():
+    taps = group_taps(zoo.wide_resnet_pair(10, 70, input_shape=(8, 8, 1)))
+    assert taps[0] == ("light_group0_block0_add", "booster_group0_block10_add")
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,19 @@ import numpy as np
 from rocket_keras.metrics import GAUC, auc, log_loss_from_logits
 from zoo.data.adsim_world import ROWS, AdLog, simulate
 from zoo.data.splits import Dataset, Split
+from zoo.data.tables import standardise
 from zoo.features import Categorical, Numeric
 
 TRAIN_ROWS = 300_000
 VALIDATION_ROWS = 40_000
 DIM = 16
+
+_SIDES = {
+    "user": ("user_id", "age", "region", "user_impressions", "user_clicks"),
+    "item": ("ad_id", "campaign", "advertiser", "category", "ad_impressions", "ad_clicks", "ctr_ratio"),
+    "context": ("slot", "hour", "device", "log_minutes_since_last_ad"),
+}
+SIDE_OF = {name: side for side, names in _SIDES.items() for name in names}
 
 
 def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int | None = None) -> Dataset:
@@ -34,7 +42,7 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
     """
     log = simulate()
     x = {name: column.astype(np.int32) for name, column in log.ids.items()}
-    x |= {name: _standardised(column) for name, column in log.counters.items()}
+    x |= {name: standardise(column, column[:TRAIN_ROWS]) for name, column in log.counters.items()}
     rows = Split(x, log.clicks.astype(np.float32), log.ids["user_id"].astype(np.int32))
     train, validation, test = (rows.rows(part) for part in _parts())
     return Dataset(
@@ -44,8 +52,8 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
         test=test,
         num_classes=2,
         features=(
-            *(Categorical(name, size, DIM) for name, size in log.sizes.items()),
-            *(Numeric(name) for name in log.counters),
+            *(Categorical(name, size, DIM, SIDE_OF[name]) for name, size in log.sizes.items()),
+            *(Numeric(name, SIDE_OF[name]) for name in log.counters),
         ),
         bayes=bayes_scores(log),
         source="Simulated ad log of a fixed world, made by rocket-keras itself (Apache-2.0); no person's data.",
@@ -64,9 +72,3 @@ def bayes_scores(log: AdLog) -> dict[str, float]:
 def _parts() -> tuple[slice, slice, slice]:
     end = TRAIN_ROWS + VALIDATION_ROWS
     return slice(TRAIN_ROWS), slice(TRAIN_ROWS, end), slice(end, ROWS)
-
-
-def _standardised(column: np.ndarray) -> np.ndarray:
-    train = column[:TRAIN_ROWS]
-    # Rounded, so that the last bits of another machine's log and exp do not change the log's hash.
-    return np.round((column - train.mean()) / train.std(), 4).astype(np.float32)

@@ -6,12 +6,15 @@ from typing import NoReturn
 
 import numpy as np
 
+from zoo.data.click_rates import cross_rates
 from zoo.data.files import find_folder
 from zoo.data.splits import Dataset, Split, check_train_rows
-from zoo.features import Categorical
+from zoo.data.tables import encode_ids
+from zoo.features import Categorical, Numeric
 
 CLICK_RATING = 4
 DIM = 16
+ITEM_FIELDS = ("item_id", "genres", "year")  # all others are the user's
 FETCH = "MovieLens-1M (ml-1m.zip) from the GroupLens site (grouplens.org)"
 
 _RATINGS = re.compile(rb"(?:\d{1,18}::\d{1,18}::\d{1,18}::\d{1,18}\r?\n)*+")
@@ -27,7 +30,10 @@ def load(data_dir: str | Path | None, *, seed: int = 0, train_rows: int | None =
 
     `x` is one int32 `(n,)` array a field: user_id, item_id, gender, age, occupation, zip, genres (a film's
     combination of genres is one id) and year (of release). Id 0 stands for every value that is not in the train
-    rows, so nothing of the other splits leaks into a vocabulary. `y` is float32 0 or 1; `groups` the original user id.
+    rows, so nothing of the other splits leaks into a vocabulary. Two float32 `(n,)` columns are privileged:
+    user_genres_rate and user_decade_rate, the user's click rate on films of that combination of genres and of that
+    decade (`click_rates.cross_rates`), crosses that a fine ranker has and a two-tower coarse ranker cannot compute
+    (Xu et al., Privileged Features Distillation, KDD 2020). `y` is float32 0 or 1; `groups` the original user id.
 
     Args:
         data_dir: The folder that holds `ml-1m/`, or `ml-1m` itself; `None` takes ROCKET_KERAS_DATA.
@@ -44,11 +50,18 @@ def load(data_dir: str | Path | None, *, seed: int = 0, train_rows: int | None =
     if train_rows is not None:
         check_train_rows(train_rows, len(train))
         train = train[:train_rows]
-    x, features = {}, []
-    for name, (values, row) in _fields(folder, table).items():
-        x[name], size = _encode(values, row, train)
-        features.append(Categorical(name, size, DIM))
-    log = Split(x, (table[:, 2] >= CLICK_RATING).astype(np.float32), table[:, 0].astype(np.int32))
+    x: dict[str, np.ndarray] = {}
+    features: list[Categorical | Numeric] = []
+    fields = _fields(folder, table)
+    for name, (values, row) in fields.items():
+        x[name], size = encode_ids(values, row, train)
+        features.append(Categorical(name, size, DIM, "item" if name in ITEM_FIELDS else "user"))
+    clicks = (table[:, 2] >= CLICK_RATING).astype(np.float32)
+    year, movie = fields["year"]
+    for name, kind in {"user_genres_rate": x["genres"], "user_decade_rate": year.astype(int)[movie] // 10}.items():
+        x[name] = cross_rates(x["user_id"], kind, clicks, train)
+        features.append(Numeric(name, "context", privileged=True))
+    log = Split(x, clicks, table[:, 0].astype(np.int32))
     return Dataset(
         name="ml1m",
         train=log.rows(train),
@@ -145,12 +158,3 @@ def _split(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     order = np.random.RandomState(seed).permutation(count)
     tenth = count // 10
     return order[2 * tenth :], order[:tenth], order[tenth : 2 * tenth]
-
-
-def _encode(values: np.ndarray, row: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, int]:
-    """Ids of `values[row]`, from 1 in the order of the values that are in the train rows, and the table's size."""
-    distinct, code = np.unique(values, return_inverse=True)
-    seen = np.zeros(len(distinct), bool)
-    seen[code[row[train]]] = True
-    ids = np.where(seen, np.cumsum(seen), 0).astype(np.int32)
-    return ids[code[row]], int(seen.sum()) + 1

@@ -72,10 +72,13 @@ class Dataset:
         features: The columns of a click log's `x`; empty for images.
         bayes: Scores on the test rows of the true click probability, best possible in expectation;
             simulated data only.
+        unlabelled: More rows like the train rows, whose labels are not known: y is -1 throughout. Neither one of the
+            three splits nor part of `content_hash`.
 
     Raises:
         ValueError: A split has no rows, columns of unequal length, a feature that is not finite, an id
-            outside its feature's table, or a label outside the classes. One line: split, field, first bad row.
+            outside its feature's table, a label outside the classes, or a label where there should be none.
+            One line: split, field, first bad row.
     """
 
     name: str
@@ -86,14 +89,17 @@ class Dataset:
     source: str
     features: tuple[Categorical | Numeric, ...] = ()
     bayes: dict[str, float] | None = None
+    unlabelled: Split | None = None
 
     def __post_init__(self) -> None:
         for split_name, split in self.splits():
             where = f"{self.name}, {split_name} split"
-            _check_lengths(where, split)
-            _check_finite(where, split)
+            _check_x(where, split, self.features)
             _check_labels(where, split.y, self.num_classes)
-            _check_ids(where, split, self.features)
+        if self.unlabelled is not None:
+            where = f"{self.name}, unlabelled split"
+            _check_x(where, self.unlabelled, self.features)
+            _check_no_labels(where, self.unlabelled.y)
 
     def splits(self) -> tuple[tuple[str, Split], ...]:
         """Name and rows of the three splits."""
@@ -109,6 +115,12 @@ class Dataset:
                 digest.update(f"{split_name}.{name} {little.dtype.name} {array.shape}\n".encode())
                 digest.update(little.reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
+
+
+def _check_x(where: str, split: Split, features: tuple[Categorical | Numeric, ...]) -> None:
+    _check_lengths(where, split)
+    _check_finite(where, split)
+    _check_ids(where, split, features)
 
 
 def _check_lengths(where: str, split: Split) -> None:
@@ -138,6 +150,15 @@ def _check_labels(where: str, labels: np.ndarray, num_classes: int) -> None:
         raise ValueError(
             f"{where}: expected whole labels from 0 to {num_classes - 1} in y, received {labels[row]} in row {row}; "
             "number the classes from 0"
+        )
+
+
+def _check_no_labels(where: str, labels: np.ndarray) -> None:
+    if (labels != -1).any():
+        row = int(np.argmax(labels != -1))
+        raise ValueError(
+            f"{where}: expected -1, for no label, in y, received {labels[row]} in row {row}; "
+            "move labelled rows to the train split"
         )
 
 

@@ -26,6 +26,17 @@ def test_sizes_and_columns(data):
     assert data.train.y.dtype == np.float32
 
 
+def test_sides(data):
+    sides = {feature.name: feature.side for feature in data.features}
+    assert [name for name in sides if sides[name] == "context"] == [
+        "slot", "hour", "device", "log_minutes_since_last_ad",
+    ]  # fmt: skip
+    assert [name for name in sides if sides[name] == "user"] == [
+        "user_id", "age", "region", "user_impressions", "user_clicks",
+    ]  # fmt: skip
+    assert not any(feature.privileged for feature in data.features)
+
+
 def test_is_the_same_log_for_every_seed_and_call(data):
     assert (
         adsim.load("nowhere", seed=5).content_hash

@@ -50,6 +50,15 @@ def test_train_rows_are_a_stratified_prefix(train_rows):
     assert counts.max() - counts.min() <= 2
 
 
+def test_train_rows_left_over_are_unlabelled():
+    everything, some = digits.load(), digits.load(train_rows=400)
+    np.testing.assert_array_equal(some.unlabelled.x, everything.train.x[400:])
+    assert some.unlabelled.y.dtype == np.int32
+    assert (some.unlabelled.y == -1).all()
+    assert everything.unlabelled is None
+    assert digits.load(train_rows=900).unlabelled is None
+
+
 def test_every_split_has_the_proportions_of_the_classes():
     data = digits.load()
     whole = np.bincount(load_digits().target) / 1797

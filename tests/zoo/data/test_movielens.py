@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rocket_keras.metrics import auc
 from zoo.data import movielens
+from zoo.features import SIDES, Categorical
 
+RATES = ("user_genres_rate", "user_decade_rate")
 USERS = "1::F::1::10::48067\n2::M::56::16::70072\n30::M::25::15::55117-1234\n"
 MOVIES = (
     "1::Toy Story (1995)::Animation|Children's|Comedy\n7::L'Associé (L'Associe)(1982)::Comedy\n9::Heat (1995)::Action\n"
@@ -46,15 +49,58 @@ def test_reads_the_official_format(folder):
     assert [len(split) for _, split in data.splits()] == [32, 4, 4]
     assert [feature.name for feature in data.features] == [
         "user_id", "item_id", "gender", "age", "occupation", "zip", "genres", "year",
+        "user_genres_rate", "user_decade_rate",
     ]  # fmt: skip
-    sizes = {feature.name: feature.size for feature in data.features}
+    sizes = {feature.name: feature.size for feature in ids(data)}
     assert sizes == {
         "user_id": 4, "item_id": 4, "gender": 3, "age": 4, "occupation": 4, "zip": 4, "genres": 4, "year": 3,
     }  # fmt: skip
-    assert all(feature.dim == 16 for feature in data.features)
+    assert all(feature.dim == 16 for feature in ids(data))
     for _, split in data.splits():
         assert split.y.dtype == np.float32
-        assert all(column.dtype == np.int32 and column.shape == split.y.shape for column in split.x.values())
+        assert all(split.x[feature.name].dtype == np.int32 for feature in ids(data))
+        assert all(split.x[name].dtype == np.float32 for name in RATES)
+        assert all(column.shape == split.y.shape for column in split.x.values())
+
+
+def ids(data):
+    return [feature for feature in data.features if isinstance(feature, Categorical)]
+
+
+def test_sides_and_privileged_crosses(folder):
+    features = movielens.load(folder).features
+    by_side = {side: [feature.name for feature in features if feature.side == side] for side in SIDES}
+    assert by_side == {
+        "user": ["user_id", "gender", "age", "occupation", "zip"],
+        "item": ["item_id", "genres", "year"],
+        "context": list(RATES),
+    }
+    assert {feature.name for feature in features if feature.privileged} == set(RATES)
+
+
+@pytest.mark.parametrize("line", range(40))
+def test_no_rating_reaches_the_rates_of_its_own_row(folder, line):
+    """Of a train row: its own rates stay, some other's change. Of any other row: nothing changes but its label."""
+    before = movielens.load(folder)
+    lines = rating_lines()
+    user, movie, rating, time = lines[line].split("::")
+    lines[line] = f"{user}::{movie}::{1 if int(rating) >= 4 else 5}::{time}"
+    write(folder, "ratings", "\n".join(lines) + "\n")
+    after = movielens.load(folder)
+    flipped = np.flatnonzero(before.train.y != after.train.y)
+    pairs = zip(before.splits(), after.splits(), strict=True)
+    changed = [(old.x[name] != new.x[name]).any() for (_, old), (_, new) in pairs for name in RATES]
+    assert any(changed) == bool(len(flipped))
+    for name in RATES:
+        np.testing.assert_array_equal(before.train.x[name][flipped], after.train.x[name][flipped])
+
+
+def test_rates_follow_the_kind_of_film(folder):
+    """A user who clicks on the films of the nineties only has the higher rate on them, in the rows not trained on."""
+    lines = [f"{user}::{movie}::{2 if movie == 7 else 5}::1" for user in (1, 2, 30) for movie in (1, 7, 9)] * 20
+    write(folder, "ratings", "\n".join(lines) + "\n")
+    test = movielens.load(folder).test
+    assert all(test.x[name][test.y == 1].min() > test.x[name][test.y == 0].max() for name in RATES)
 
 
 def test_rows_are_the_files_rows(folder):
@@ -94,8 +140,8 @@ def test_splits_are_disjoint_and_whole():
 def test_a_value_outside_the_train_rows_has_id_zero(folder):
     """Vocabularies come from the train rows alone: with few of them, other splits hold unknown values."""
     data = movielens.load(folder, train_rows=1)
-    assert [feature.size for feature in data.features] == [2] * 8
-    assert all((column == 1).all() for column in data.train.x.values())
+    assert [feature.size for feature in ids(data)] == [2] * 8
+    assert all((data.train.x[feature.name] == 1).all() for feature in ids(data))
     known_user = data.train.groups[0]
     np.testing.assert_array_equal(data.test.x["user_id"] == 1, data.test.groups == known_user)
     assert (data.test.x["item_id"] == 0).any() or (data.validation.x["item_id"] == 0).any()
@@ -192,4 +238,11 @@ def test_real_movielens():
     assert sum(len(split) for _, split in data.splits()) == 1_000_209
     clicks = sum(split.y.sum(dtype=float) for _, split in data.splits())
     assert clicks == 575_281
-    assert {feature.name: feature.size for feature in data.features}["user_id"] == 6041
+    assert {feature.name: feature.size for feature in ids(data)}["user_id"] == 6041
+    for name in RATES:
+        column = data.train.x[name].astype(float)
+        assert abs(column.mean()) < 1e-4
+        assert abs(column.std() - 1) < 1e-4
+        # Out of fold, a rate says no more of the train rows' labels than of the others'.
+        train, validation, test = (auc(split.y, split.x[name]) for _, split in data.splits())
+        assert 0.69 < train < max(validation, test) + 0.005

@@ -137,3 +137,33 @@ def test_refuses_a_nan_pixel():
     images[1, 0, 1, 0] = np.inf
     with pytest.raises(ValueError, match=r"finite numbers in x, .* in row 1;"):
         dataset(Split(images, np.zeros(3, np.int32)), features=())
+
+
+def unlabelled(rows=4):
+    split = clicks(rows, seed=3)
+    return Split(split.x, np.full_like(split.y, -1))
+
+
+def test_unlabelled_rows_are_no_split_and_leave_the_hash():
+    data = dataset(unlabelled=unlabelled())
+    assert [name for name, _ in data.splits()] == ["train", "validation", "test"]
+    assert data.content_hash == dataset().content_hash
+    assert len(data.unlabelled) == 4
+    assert dataset().unlabelled is None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (nan_price, "expected finite numbers in x['price'], received NaN or infinity in row 2"),
+        (foreign_id, "expected ids from 0 to 4 in x['item_id'], received 5 in row 1"),
+        (short_column, "expected 4 rows in x['price'], as in y, received 3"),
+        (foreign_label, "expected -1, for no label, in y, received 2.0 in row 3"),
+    ],
+)
+def test_checks_unlabelled_rows(spoil, message):
+    spoiled = unlabelled()
+    spoil(spoiled)
+    with pytest.raises(ValueError, match=re.escape(f"toy, unlabelled split: {message}")) as error:
+        dataset(unlabelled=spoiled)
+    assert "\n" not in str(error.value)

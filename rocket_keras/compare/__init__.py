@@ -1,0 +1,6 @@
+"""Every training method of the field under one budget: tuned, trained over seeds, measured and reported."""
+
+from rocket_keras.compare.comparison import GRID, Comparison, pick_methods
+from rocket_keras.compare.run import compare
+
+__all__ = ["GRID", "Comparison", "compare", "pick_methods"]

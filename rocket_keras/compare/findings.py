@@ -1,0 +1,150 @@
+"""What a comparison shows, in sentences made from its numbers, whichever way they point."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+from rocket_keras.compare.summary import (
+    METRIC_NAMES,
+    Difference,
+    gap_closed,
+    mean_seconds,
+    paired_difference,
+    quality_text,
+    scores_of,
+)
+from rocket_keras.summary import format_number
+
+Equal = Literal["epochs", "seconds"]
+Choice = Callable[[Mapping[str, Any], Equal], str | None]
+CAUTION = (
+    "Each interval is for its one comparison: of twenty that hold no effect, one leaves out 0 by chance. A row that is "
+    "called the best was picked by its test mean, which flatters it."
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That one method is better than another.
+
+    Attributes:
+        text: The claim in words.
+        first: The method that should be better: its name, or what picks it from the result.
+        second: The method that it should beat.
+        equal: Whether both have equal epochs or equal seconds.
+        costs: Whether the sentence gives both methods' training seconds.
+    """
+
+    text: str
+    first: str | Choice
+    second: str | Choice
+    equal: Equal = "epochs"
+    costs: bool = False
+
+
+def best_light(result: Mapping[str, Any], equal: Equal = "epochs") -> str | None:
+    """Return the method with the best mean of all whose light net is scored, the base left out."""
+    return _best(result, equal, lambda name, method: name != "base")
+
+
+def best_rival(result: Mapping[str, Any], equal: Equal) -> str | None:
+    """Return the best light net of all methods that are not our own recipe."""
+    return _best(result, equal, lambda name, method: method["family"] != "ours")
+
+
+CLAIMS = (
+    Claim("The best method beats the base", best_light, "base"),
+    Claim("Rocket beats the base", "rocket", "base"),
+    Claim("Rocket beats the base at equal seconds", "rocket", "base", equal="seconds"),
+    Claim("The gradient block helps", "rocket", "rocket-no-block"),
+    Claim("Sharing helps", "rocket", "rocket-unshared"),
+    Claim("Joint training helps", "rocket", "rocket-no-joint"),
+    Claim("Squared logits beat squared probabilities", "rocket", "rocket-squared-probability"),
+    Claim("Squared logits beat the KD hint", "rocket", "rocket-kd-hint"),
+    Claim("Rocket beats KD", "rocket", "kd", costs=True),
+    Claim("Rocket beats KD at equal seconds", "rocket", "kd", equal="seconds"),
+    Claim("Rocket with KD beats rocket", "rocket+kd", "rocket", costs=True),
+    Claim("PFD beats MD", "pfd", "md"),
+    Claim("Keeping the light net's gradient out of the shared layers helps", "rocket-routed", "rocket-through-shared"),
+    Claim("Our own recipe beats its best rival at equal epochs", "relay", best_rival, costs=True),
+    Claim("Our own recipe beats its best rival at equal seconds", "relay", best_rival, equal="seconds"),
+)
+
+
+def findings(result: Mapping[str, Any]) -> list[str]:
+    """One sentence for each claim whose methods were compared, and how far our own recipe closes the gap.
+
+    A claim holds, or does not hold, where the 95 % interval of the paired difference leaves out 0; else it is not
+    decided.
+
+    Args:
+        result: The content of compare.json.
+
+    Raises:
+        ImportError: SciPy is not installed.
+    """
+    sentences = (_sentence(result, claim) for claim in CLAIMS)
+    closed = [_closed(result, equal) for equal in ("epochs", "seconds")]
+    return [text for text in (*sentences, *closed) if text]
+
+
+def _best(result: Mapping[str, Any], equal: Equal, allowed: Callable[[str, Mapping[str, Any]], bool]) -> str | None:
+    scores = {
+        name: scores_of(result, name, equal=equal)
+        for name, method in result["methods"].items()
+        if method["net"] == "light" and allowed(name, method)
+    }
+    # Only methods with the most seeds: a mean over fewer is not comparable.
+    most = max(map(len, scores.values()), default=0)
+    means = {name: fmean(found.values()) for name, found in scores.items() if most and len(found) == most}
+    return max(means, key=lambda name: means[name], default=None)
+
+
+def _sentence(result: Mapping[str, Any], claim: Claim) -> str | None:
+    names = [side if isinstance(side, str) else side(result, claim.equal) for side in (claim.first, claim.second)]
+    if None in names:
+        return None
+    first, second = (scores_of(result, str(name), equal=claim.equal) for name in names)
+    difference = paired_difference(first, second)
+    if difference is None:
+        return None
+    metric = result["metric"]
+    unit = " %" if metric == "accuracy" else ""
+    common = [seed for seed in first if seed in second]
+    means = [quality_text(fmean(scores[seed] for seed in common), metric) + unit for scores in (first, second)]
+    titles = [result["methods"][name]["title"] for name in names]
+    seconds = [format_number(mean_seconds(result, str(name))) for name in names]
+    cost = f"; training took {seconds[0]} s against {seconds[1]} s" if claim.costs else ""
+    return (
+        f"{claim.text}: {_verdict(difference)}. Test {METRIC_NAMES[metric]} {means[0]} ({titles[0]}) against "
+        f"{means[1]} ({titles[1]}), paired difference {_difference_words(difference, metric)}{cost}."
+    )
+
+
+def _verdict(difference: Difference) -> str:
+    if difference.low is None or difference.high is None:
+        return "not decided by one seed"
+    if difference.low <= 0 <= difference.high:
+        return "not decided"
+    return "holds" if difference.mean > 0 else "does not hold, the opposite does"
+
+
+def _difference_words(difference: Difference, metric: str) -> str:
+    unit = " points" if metric == "accuracy" else ""
+    mean = quality_text(difference.mean, metric, sign="+") + unit
+    if difference.low is None:
+        return f"{mean} (no interval, 1 seed)"
+    low, high = (quality_text(bound, metric, sign="+") for bound in (difference.low, difference.high))
+    return f"{mean} (95 % interval {low} to {high}, {difference.seeds} seeds)"
+
+
+def _closed(result: Mapping[str, Any], equal: Equal) -> str | None:
+    """How much of the gap between base and booster our own recipe closes, by each score."""
+    keys = [result["metric"], "gauc"]
+    shares = {METRIC_NAMES[key]: gap_closed(result, "relay", key, equal) for key in keys}
+    words = [f"{share:.0f} % in {name}" for name, share in shares.items() if share is not None]
+    if not words:
+        return None
+    title = result["methods"]["relay"]["title"]
+    return f"At equal {equal}, {title} closes {' and '.join(words)} of the gap from base to booster."

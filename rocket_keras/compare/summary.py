@@ -1,0 +1,215 @@
+"""A comparison in numbers, from the content of compare.json: means, paired differences to the base, gaps closed.
+
+All statistics are over seeds. Seeds are paired: two methods at one seed have the same split and the same initial draws,
+so their difference varies less than each of them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from rocket_keras.extras import require
+from rocket_keras.summary import MISSING
+
+FAMILIES = {
+    "reference": "references",
+    "rocket": "rocket launching",
+    "ablation": "variants of rocket",
+    "two-stage": "a booster first, then the light net",
+    "joint": "both nets at once",
+    "privileged": "a booster that sees more",
+    "ours": "our own recipe",
+}
+METRIC_NAMES = {"accuracy": "accuracy", "auc": "AUC", "gauc": "GAUC"}
+EQUAL_SECONDS = 1.1
+"""A method with at most this many times rocket's seconds counts as equal to it: timings vary by as much."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation over runs; `sd` is None of a single run."""
+
+    values: tuple[float, ...]
+    mean: float
+    sd: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of paired differences over common seeds and its 95 % t-interval; no interval of a single seed."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of the comparison.
+
+    Attributes:
+        method: Name, as it is typed.
+        title: Name, as it is printed.
+        family: A key of `FAMILIES`.
+        net: Which net is scored, `"light"` or `"booster"`.
+        runs: Finished runs.
+        planned: Seeds of the comparison.
+        quality: Test accuracy (a share) or test AUC.
+        gauc: Test GAUC, None where there are no groups.
+        difference: Of the quality, to the base.
+        gap_closed: Share of the way from base to booster, in percent, over the seeds that all three have; None where
+            the booster is not better than the base.
+        gauc_gap_closed: The same of GAUC.
+        seconds: Mean training seconds of all stages.
+        same_seconds: Quality of the runs whose epochs were changed so that they took as long as rocket.
+        p50_ms, p99_ms: Latency.
+        factor: Factor of the hint weights; None of a reference, which has no hint.
+    """
+
+    method: str
+    title: str
+    family: str
+    net: str
+    runs: int
+    planned: int
+    quality: Spread | None
+    gauc: Spread | None
+    difference: Difference | None
+    gap_closed: float | None
+    gauc_gap_closed: float | None
+    seconds: float | None
+    same_seconds: Spread | None
+    p50_ms: float | None
+    p99_ms: float | None
+    factor: float | None
+
+
+def rows(result: Mapping[str, Any]) -> list[Row]:
+    """The methods by family, the best mean first; the base is on top.
+
+    Args:
+        result: The content of compare.json.
+
+    Raises:
+        ImportError: SciPy is not installed.
+    """
+    found = [_row(result, name) for name in result["methods"]]
+    return sorted(found, key=lambda row: (list(FAMILIES).index(row.family), row.method != "base", -_mean(row)))
+
+
+def _row(result: Mapping[str, Any], name: str) -> Row:
+    method, metric = result["methods"][name], result["metric"]
+    runs, again, latency = method["runs"], method["same_seconds"], method.get("latency") or {}
+    return Row(
+        method=name,
+        title=method["title"],
+        family=method["family"],
+        net=method["net"],
+        runs=len(runs),
+        planned=len(result["seeds"]),
+        quality=spread(by_seed(runs, metric).values()),
+        gauc=spread(by_seed(runs, "gauc").values()),
+        difference=None if name == "base" else paired_difference(*(scores_of(result, m) for m in (name, "base"))),
+        gap_closed=gap_closed(result, name, metric),
+        gauc_gap_closed=gap_closed(result, name, "gauc"),
+        seconds=mean_seconds(result, name),
+        same_seconds=spread(by_seed(again["runs"], metric).values()) if again else None,
+        p50_ms=latency.get("p50_ms"),
+        p99_ms=latency.get("p99_ms"),
+        factor=None if method["family"] == "reference" else method["factor"],
+    )
+
+
+def _mean(row: Row) -> float:
+    return row.quality.mean if row.quality and math.isfinite(row.quality.mean) else -math.inf
+
+
+def by_seed(runs: Sequence[Mapping[str, Any]], key: str) -> dict[int, float]:
+    """Return a test score of each run by its seed; runs that were not scored so are left out."""
+    return {run["seed"]: run["test"][key] for run in runs if run["test"].get(key) is not None}
+
+
+def scores_of(result: Mapping[str, Any], name: str, key: str | None = None, equal: str = "epochs") -> dict[int, float]:
+    """Return a method's test scores by seed, empty where it has no run.
+
+    Args:
+        result: The content of compare.json.
+        name: Name of a method; one that was not compared has no run.
+        key: The score; the comparison's metric otherwise.
+        equal: `"epochs"` for the runs with the recipe's epochs. `"seconds"` for runs as long as rocket's: those with
+            changed epochs, else the plain ones if they took no longer than `EQUAL_SECONDS` times rocket's seconds.
+    """
+    method = result["methods"].get(name)
+    if method is None:
+        return {}
+    runs = method["runs"]
+    if equal == "seconds":
+        own, target = mean_seconds(result, name), mean_seconds(result, "rocket")
+        fits = own is not None and target is not None and own <= EQUAL_SECONDS * target
+        runs = method["same_seconds"]["runs"] if method["same_seconds"] else runs if fits else []
+    return by_seed(runs, key or result["metric"])
+
+
+def mean_seconds(result: Mapping[str, Any], name: str) -> float | None:
+    """Return the mean training seconds of a method's runs, all stages together."""
+    runs = result["methods"].get(name, {"runs": ()})["runs"]
+    return fmean(run["seconds"] for run in runs) if runs else None
+
+
+def spread(values: Any) -> Spread | None:
+    """Return mean and sample standard deviation of some numbers, None of none."""
+    values = tuple(values)
+    if not values:
+        return None
+    # `stdev` of a NaN raises; a mean of NaN is what tells the reader that a run has no such score.
+    known = len(values) > 1 and all(map(math.isfinite, values))
+    return Spread(values, fmean(values), stdev(values) if known else None)
+
+
+def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
+    """Return the mean of `first` - `second` over their common seeds with its 95 % t-interval.
+
+    Args:
+        first, second: Scores by seed.
+
+    Returns:
+        The difference, or None where there is no common seed or a score is not finite.
+
+    Raises:
+        ImportError: SciPy is not installed.
+    """
+    differences = [first[seed] - second[seed] for seed in first if seed in second]
+    if not differences or not all(map(math.isfinite, differences)):
+        return None
+    count, mean = len(differences), fmean(differences)
+    if count == 1:
+        return Difference(mean, None, None, 1)
+    quantile = require("scipy.stats", extra="launch").t.ppf(0.975, count - 1)
+    half = float(quantile) * stdev(differences) / math.sqrt(count)
+    return Difference(mean, mean - half, mean + half, count)
+
+
+def gap_closed(result: Mapping[str, Any], name: str, key: str, equal: str = "epochs") -> float | None:
+    """Return the percentage of the way from the base to the booster alone that a method goes, as in `Row`."""
+    if name in ("base", "booster"):
+        return None
+    own = scores_of(result, name, key, equal)
+    base, booster = scores_of(result, "base", key), scores_of(result, "booster", key)
+    seeds = own.keys() & base.keys() & booster.keys()
+    if not seeds:
+        return None
+    gap = fmean(booster[seed] - base[seed] for seed in seeds)
+    gain = fmean(own[seed] - base[seed] for seed in seeds)
+    return 100 * gain / gap if gap > 0 and math.isfinite(gain) else None
+
+
+def quality_text(value: float | None, metric: str, sign: str = "") -> str:
+    """A score in the metric's unit: percent with two decimals for accuracy, four decimals for AUC and GAUC."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    scale, decimals = (100, 2) if metric == "accuracy" else (1, 4)
+    # Adding 0 after rounding turns -0.00 into 0.00.
+    return f"{round(scale * value, decimals) + 0.0:{sign}.{decimals}f}"

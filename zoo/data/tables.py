@@ -1,0 +1,189 @@
+"""From a table of text to the columns of a click log: reading, ids, standardised numbers, stratified splits."""
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data.splits import check_train_rows
+from zoo.features import Categorical, Numeric
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A CSV file as text.
+
+    Args:
+        path: The file.
+        columns: `(n,)` array of str a column.
+        fetch: What to fetch and where from, for errors.
+    """
+
+    path: Path
+    columns: dict[str, np.ndarray]
+    fetch: str
+
+    def numbers(self, name: str) -> np.ndarray:
+        """Column `name` as float64.
+
+        Raises:
+            ValueError: A value is no finite number. One line: file, row, column.
+        """
+        try:
+            values = self.columns[name].astype(np.float64)
+        except ValueError:
+            values = np.array([_float_or_nan(text) for text in self.columns[name]])
+        self._refuse_first(~np.isfinite(values), name, "a number")
+        return values
+
+    def labels(self, name: str, values: Mapping[str, int]) -> np.ndarray:
+        """Column `name` as float32, by what `values` gives for each text.
+
+        Raises:
+            ValueError: A text is not in `values`. One line: file, row, column.
+        """
+        text = self.columns[name]
+        self._refuse_first(~np.isin(text, list(values)), name, " or ".join(map(repr, values)))
+        return np.array([values[value] for value in text], np.float32)
+
+    def _refuse_first(self, bad: np.ndarray, name: str, expected: str) -> None:
+        if bad.any():
+            index = int(np.argmax(bad))
+            # Rows of a file are counted from 1, and its header is the first.
+            raise ValueError(
+                f"{self.path}, row {index + 2}: expected {expected} in {name}, "
+                f"received {str(self.columns[name][index])[:80]!r}; fetch {self.fetch} again"
+            )
+
+
+def _float_or_nan(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def read_table(path: Path, names: tuple[str, ...], fetch: str, delimiter: str = ",") -> Table:
+    """Read a CSV file whose first row is `names`.
+
+    Raises:
+        ValueError: Another header, no rows, a row of another length or with an empty value, a byte that is no ASCII,
+            or a last row that was cut. One line: file, row.
+    """
+
+    def refuse(row: int, expected: str, received: str) -> ValueError:
+        return ValueError(f"{path}, row {row}: expected {expected}, received {received}; fetch {fetch} again")
+
+    data = path.read_bytes()
+    if not data.isascii():
+        at = next(i for i, byte in enumerate(data) if byte > 127)
+        raise refuse(data.count(b"\n", 0, at) + 1, "ASCII text", repr(data[at : at + 1]))
+    *lines, rest = data.decode("ascii").split("\n")
+    if rest:
+        # A cut in the last value leaves a row that looks whole.
+        raise refuse(len(lines) + 1, "a newline at the end", repr(rest[-80:]))
+    # A line at a time: one quote left open would swallow all rows after it.
+    rows = [next(csv.reader([line], delimiter=delimiter), []) for line in lines]
+    if not rows or tuple(rows[0]) != names:
+        raise refuse(1, f"the columns {delimiter.join(names)}", repr(lines[0][:80]) if lines else "an empty file")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(names) or not all(row):
+            raise refuse(number, f"{len(names)} values, none of them empty", repr(delimiter.join(row)[:80]))
+    if len(rows) == 1:
+        raise refuse(2, f"{len(names)} values", "no more rows")
+    columns = map(np.array, zip(*rows[1:], strict=True))
+    return Table(path, dict(zip(names, columns, strict=True)), fetch)
+
+
+@dataclass(frozen=True)
+class Field:
+    """How a column of a table becomes a feature.
+
+    Args:
+        name: The column's name, and the feature's.
+        transform: From the column's float64 numbers to what is standardised; `None`: the values are ids.
+        side, privileged: As in `zoo.features`.
+    """
+
+    name: str
+    transform: Callable[[np.ndarray], np.ndarray] | None = None
+    side: str = "context"
+    privileged: bool = False
+
+
+def encode_fields(
+    table: Table, fields: tuple[Field, ...], train: np.ndarray, dim: int
+) -> tuple[dict[str, np.ndarray], tuple[Categorical | Numeric, ...]]:
+    """`x` of all rows, one `(n,)` int32 or float32 column a field, and its features; both learnt from rows `train`."""
+    x: dict[str, np.ndarray] = {}
+    features: list[Categorical | Numeric] = []
+    for field in fields:
+        if field.transform is None:
+            values = table.columns[field.name]
+            x[field.name], size = encode_ids(values, np.arange(len(values)), train)
+            features.append(Categorical(field.name, size, dim, field.side, field.privileged))
+        else:
+            column = field.transform(table.numbers(field.name))
+            x[field.name] = standardise(column, column[train])
+            features.append(Numeric(field.name, field.side, field.privileged))
+    return x, tuple(features)
+
+
+def encode_ids(values: np.ndarray, row: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, int]:
+    """Ids of `values[row]`, from 1 in the order of the values that are in the train rows, and the table's size.
+
+    Id 0 stands for every value that is not in the train rows.
+    """
+    distinct, code = np.unique(values, return_inverse=True)
+    seen = np.zeros(len(distinct), bool)
+    seen[code[row[train]]] = True
+    ids = np.where(seen, np.cumsum(seen), 0).astype(np.int32)
+    return ids[code[row]], int(seen.sum()) + 1
+
+
+def standardise(column: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """`column` as float32, by mean and standard deviation of `known` (its train rows); not scaled if that is 0."""
+    # Rounded, so that the last bits of another machine's log and sums do not change the data set's hash.
+    return np.round((column - known.mean()) / (known.std() or 1.0), 4).astype(np.float32)
+
+
+def as_is(values: np.ndarray) -> np.ndarray:
+    """`values`: the transform of a column without a heavy tail."""
+    return values
+
+
+def signed_log1p(values: np.ndarray) -> np.ndarray:
+    """sign(v) log(1 + |v|), which draws in both tails and keeps 0 and the order."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+def stratified_parts(
+    labels: np.ndarray, share: int, seed: int, train_rows: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row numbers of train, validation and test; one row in `share` validates, one in `share` tests.
+
+    Raises:
+        ValueError: There are not `train_rows` train rows.
+    """
+    order, held_out = stratified_order(labels, seed), len(labels) // share
+    train = order[2 * held_out :]
+    if train_rows is not None:
+        check_train_rows(train_rows, len(train))
+    return train[:train_rows], order[:held_out], order[held_out : 2 * held_out]
+
+
+def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+    """A random order of the rows, the same everywhere, in which every stretch has nearly the classes' proportions.
+
+    The k-th of a class's n shuffled rows is put at (k + 1/2) / n of the whole.
+    """
+    # RandomState's stream is frozen (NEP 19); a Generator's may change with a release of NumPy.
+    shuffled = np.random.RandomState(seed).permutation(len(labels))
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    # Stable on the shuffled rows: classes of equal place stand in no order of their labels.
+    return shuffled[np.argsort(place[shuffled], kind="stable")]

@@ -1,0 +1,60 @@
+"""What a row of the zoo's table is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rocket_keras.launch import Plan, Recipe
+from rocket_keras.launch.recipe import Tap
+from rocket_keras.pair import Pair
+from zoo.data import Dataset
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A light/booster pair, its data and its recipe.
+
+    Attributes:
+        name: `ARCH.RECIPE_BOOSTER_DATA`.
+        short: A name to type, where the entry is the one to begin with on its data.
+        load: `(data_dir, seed, train_rows) -> Dataset`.
+        build: From the data set, and options of the builder, to the pair, untrained.
+        recipe: How it is trained.
+        licence: Terms of the data.
+        paper: Where the recipe comes from.
+        notes: Facts about the pair for its report.
+        variants: Builder options of the pairs that methods ask for beside the entry's own.
+        taps, maps: The layers that hints on features compare, and whether they are maps.
+        sweep: Builder options of the light nets of a depth sweep, by label.
+    """
+
+    name: str
+    load: Callable[[Path | None, int, int | None], Dataset]
+    build: Callable[..., Pair]
+    recipe: Recipe
+    licence: str
+    paper: str
+    short: str | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    taps: Callable[[Pair], tuple[Tap, ...]] | None = None
+    maps: bool = False
+    sweep: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def plan(self, data_dir: Path | None = None, seed: int = 0, recipe: Recipe | None = None) -> Plan:
+        """Load the data and return what `launch` and `compare` need; `recipe` replaces the entry's own."""
+        recipe = recipe or self.recipe
+        data = self.load(data_dir, seed, recipe.train_rows)
+        return Plan(
+            name=self.name,
+            data=data,
+            build=partial(self.build, data),
+            recipe=recipe,
+            notes=self.notes,
+            variants={"own": {}, **self.variants},
+            taps=self.taps,
+            maps=self.maps,
+            sweep=self.sweep,
+        )

@@ -1,0 +1,128 @@
+"""The pieces that the rows of the zoo's table are made of: loaders, builders, variants, optimizers."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from rocket_keras.pair import Pair
+from zoo.ctr import ctr_pair
+from zoo.data import Dataset
+from zoo.wide_resnet import wide_resnet_pair
+
+
+def load_digits(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
+    """Load digits."""
+    from zoo.data import digits
+
+    return digits.load(data_dir, seed=seed, train_rows=train_rows)
+
+
+def load_ml1m(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
+    """Load ml1m."""
+    from zoo.data import movielens
+
+    return movielens.load(data_dir, seed=seed, train_rows=train_rows)
+
+
+def load_adsim(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
+    """Load adsim."""
+    from zoo.data import adsim
+
+    return adsim.load(data_dir, seed=seed, train_rows=train_rows)
+
+
+def load_bank(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
+    """Load bank."""
+    from zoo.data import bank
+
+    return bank.load(data_dir, seed=seed, train_rows=train_rows)
+
+
+def load_shoppers(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
+    """Load shoppers."""
+    from zoo.data import shoppers
+
+    return shoppers.load(data_dir, seed=seed, train_rows=train_rows)
+
+
+def load_cifar10(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
+    """Load cifar10."""
+    from zoo.data import cifar
+
+    return cifar.normalised(cifar.load_cifar10(data_dir, seed=seed, train_rows=train_rows))
+
+
+def wide_resnet(light: int, booster: int, width: int, sharing: Any) -> Callable[..., Pair]:
+    """Return a builder of a Wide ResNet pair for images of the data's shape."""
+
+    def build(data: Dataset, light_depth: int = light, sharing: Any = sharing) -> Pair:
+        shape = data.train.x.shape[1:]  # type: ignore[union-attr]  # images are one array
+        return wide_resnet_pair(light_depth, booster, width, data.num_classes, shape, sharing)
+
+    return build
+
+
+def ctr(light_units: tuple[int, ...], booster_units: tuple[int, ...], **fixed: Any) -> Callable[..., Pair]:
+    """Return a builder of a click-through-rate pair; `privileged=True` lets its booster read the privileged columns."""
+    units = {"light_units": light_units, "booster_units": booster_units}
+
+    def build(data: Dataset, privileged: bool = False, **options: Any) -> Pair:
+        features = [feature for feature in data.features if privileged or not feature.privileged]
+        return ctr_pair(features, **{**fixed, **units, **options})
+
+    return build
+
+
+WRN_VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "interval": {"sharing": "interval"},
+    "bottom": {"sharing": "bottom"},
+    "unshared": {"sharing": "none"},
+}
+
+
+def ctr_variants(light: tuple[int, ...], privileged: bool = False) -> Mapping[str, Mapping[str, Any]]:
+    """Return the variants of a click-through-rate pair whose light net has these units."""
+    variants: dict[str, Mapping[str, Any]] = {
+        "unshared": {"sharing": "none"},
+        "ensemble": {"booster": "mlp_ensemble"},
+        "private": {"private_dim": 4},
+    }
+    if privileged:
+        variants["privileged"] = {"privileged": True}
+        variants["privileged same size"] = {"privileged": True, "booster_units": light}
+    return variants
+
+
+def adam(rate: float) -> Callable[[int], keras.optimizers.Optimizer]:
+    """Return Adam with a constant rate."""
+    return lambda steps: keras.optimizers.Adam(rate)
+
+
+# Keras decays weights beside the gradient, the authors' code through the momentum: 5e-4 there is 5e-4 / (1 - 0.9) here.
+_MOMENTUM, _DECAY = 0.9, 5e-3
+
+
+def sgd_cosine(steps: int) -> keras.optimizers.Optimizer:
+    """SGD with Nesterov momentum, its rate falling from 0.1 to 0 along a cosine."""
+    rate = keras.optimizers.schedules.CosineDecay(0.1, steps)
+    return keras.optimizers.SGD(rate, momentum=_MOMENTUM, nesterov=True, weight_decay=_DECAY)
+
+
+def sgd_paper(shares: tuple[float, ...]) -> Callable[[int], keras.optimizers.Optimizer]:
+    """SGD of the authors' code: rate 0.1, times 0.2 at each share of the training."""
+
+    def sgd_paper(steps: int) -> keras.optimizers.Optimizer:
+        rates = [0.1 * 0.2**i for i in range(len(shares) + 1)]
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay([int(steps * share) for share in shares], rates)
+        return keras.optimizers.SGD(rate, momentum=_MOMENTUM, weight_decay=_DECAY)
+
+    return sgd_paper
+
+
+def cifar_augment(images: Any, seed: int) -> Any:
+    """Flip, pad by reflection and crop a training batch."""
+    from zoo.data import cifar
+
+    return cifar.augment(images, seed)
