@@ -2,11 +2,12 @@
 
 import difflib
 
+from rocket_keras.methods.own_rows import OWN_ROWS
 from rocket_keras.methods.rival_rows import RIVAL_ROWS
 from rocket_keras.methods.rocket_rows import ROCKET_ROWS
 from rocket_keras.methods.stage import Method
 
-METHODS: tuple[Method, ...] = (*ROCKET_ROWS, *RIVAL_ROWS)
+METHODS: tuple[Method, ...] = (*ROCKET_ROWS, *RIVAL_ROWS, *OWN_ROWS)
 
 
 def get_method(name: str) -> Method:
