@@ -6,21 +6,23 @@ from typing import Any
 import keras
 from keras import ops
 
-from rocket_keras.hints import SquaredLogitHint
+from rocket_keras.hints import MutualHint, SquaredLogitHint
 from rocket_keras.pair import HEADS, Pair
 from rocket_keras.schedules import Schedule, as_schedule
 
 
-def checked_hints(pair: Pair, hint: Any, weight: Any) -> tuple[list[Any], list[Schedule]]:
+def checked_hints(pair: Pair, hint: Any, weight: Any, gradient_block: bool) -> tuple[list[Any], list[Schedule]]:
     """Return the hints and their weights, each hint connected to the pair's tensors.
 
     Args:
         pair: The two nets with their taps.
         hint: A distillation loss, a sequence of them, or None for the paper's.
         weight: A number or schedule, or as many of them as there are hints.
+        gradient_block: Whether the Rocket blocks gradients at the booster's tensors.
 
     Raises:
-        ValueError: No distillation loss, another number of weights than of hints, or a tap that the pair does not have.
+        ValueError: No distillation loss, another number of weights than of hints, a tap that the pair does not have, or
+            a hint that teaches both nets beside a gradient block.
     """
     hints = list(hint) if isinstance(hint, list | tuple) else [SquaredLogitHint() if hint is None else hint]
     weights = list(weight) if isinstance(weight, list | tuple) else [weight]
@@ -29,6 +31,8 @@ def checked_hints(pair: Pair, hint: Any, weight: Any) -> tuple[list[Any], list[S
     for item in hints:
         if not isinstance(item, keras.distillation.DistillationLoss):
             raise ValueError(f"hint must be a keras.distillation.DistillationLoss. Received: {item!r}.")
+        if gradient_block and isinstance(item, MutualHint):
+            raise ValueError("MutualHint teaches the booster, too. Give the Rocket gradient_block=False.")
         light, booster = _tap_names(item)
         for name in (light, booster):
             if name not in pair.joint.output:

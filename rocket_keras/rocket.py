@@ -70,7 +70,7 @@ class Rocket(TrainStep, keras.Model):
     ):
         super().__init__(**kwargs)
         self.pair = pair
-        self.hints, self.hint_weights = checked_hints(pair, hint, hint_weight)
+        self.hints, self.hint_weights = checked_hints(pair, hint, hint_weight, gradient_block)
         self.label_weight = as_schedule(label_weight)
         self.terms = ("light", "booster", *(f"hint_{i}" if i > 1 else "hint" for i in range(1, len(self.hints) + 1)))
         self.gradient_block, self.light_to_shared = bool(gradient_block), bool(light_to_shared)

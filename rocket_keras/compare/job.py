@@ -87,11 +87,14 @@ class Job:
 
     def weight(self, term: Term, plan: Plan) -> float:
         """Return the weight of a hint, with the factor."""
-        weight = plan.recipe.hint_weight if term.weight is None else term.weight
-        value = weight(plan) if callable(weight) else weight
-        if not isinstance(value, float | int):
+        if term.weight is not None:
+            value = term.weight(plan) if callable(term.weight) else term.weight
+        elif isinstance(plan.recipe.hint_weight, float | int):
+            value = plan.recipe.hint_weight
+        else:
             raise ValueError(
-                f"compare expected a number for the recipe's hint_weight, received {value}; the stage has the schedule"
+                f"expected a number for the hint_weight of {plan.name}'s recipe, received a schedule; compare tunes a "
+                "number, and a method's Term has the course over the steps"
             )
         return float(self.factor * value)
 

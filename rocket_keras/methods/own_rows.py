@@ -10,7 +10,7 @@ OWN_ROWS: tuple[Method, ...] = (
         "relay",
         "relay: rocket, then the light net alone",
         "this project",
-        "CE(y,l) + w |l - z|^2 in both stages; in the second z is frozen and the light net moves the shared layers, too",
+        "CE(y,l) + w |l - z|^2 twice; then with z frozen, and the light net moves the shared layers, too",
         (
             JOINT,
             # The booster needs the shared layers no more: from here on they may serve the light net alone.
