@@ -111,7 +111,8 @@ def tuned_methods(comparison: Comparison) -> list[Method]:
     if len(comparison.grid) < 2:
         return []
     ablations = any(m.family == "ablation" and not m.tuned for m in comparison.methods)
-    return [m for m in METHODS if m.tuned and (m in comparison.methods or (m.name == "rocket" and ablations))]
+    more = [get_method("rocket")] if ablations else []
+    return [method for method in dict.fromkeys([*comparison.methods, *more]) if method.tuned]
 
 
 def factor_of(method: Method, factors: Mapping[str, float]) -> float:

@@ -67,7 +67,9 @@ CLAIMS = (
     Claim("Rocket with KD beats rocket", "rocket+kd", "rocket", costs=True),
     Claim("PFD beats MD", "pfd", "md"),
     Claim("Keeping the light net's gradient out of the shared layers helps", "rocket-routed", "rocket-through-shared"),
-    Claim("Our own recipe beats its best rival at equal epochs", "relay", best_rival, costs=True),
+    Claim(
+        "Our own recipe, whose light net has twice the epochs, beats its best rival", "relay", best_rival, costs=True
+    ),
     Claim("Our own recipe beats its best rival at equal seconds", "relay", best_rival, equal="seconds"),
 )
 
@@ -147,4 +149,5 @@ def _closed(result: Mapping[str, Any], equal: Equal) -> str | None:
     if not words:
         return None
     title = result["methods"]["relay"]["title"]
-    return f"At equal {equal}, {title} closes {' and '.join(words)} of the gap from base to booster."
+    when = "In rocket's seconds" if equal == "seconds" else "With the recipe's epochs in each of its two stages"
+    return f"{when}, {title} closes {' and '.join(words)} of the gap from base to booster."

@@ -110,4 +110,9 @@ def _word(made_by: Callable[..., Any] | None) -> str:
     if isinstance(made_by, partial):
         given = [*map(str, made_by.args), *(f"{key}={value}" for key, value in made_by.keywords.items())]
         return f"{_word(made_by.func)}({', '.join(given)})"
+    if made_by.__name__ == "<lambda>":
+        raise ValueError(
+            "expected named functions in a method's stages, received a lambda; two of them could not be told apart when "
+            "a comparison goes on, so define it with def"
+        )
     return made_by.__name__

@@ -74,6 +74,7 @@ RIVAL_ROWS: tuple[Method, ...] = (
             hints=(Term(partial(hints.SoftTargetHint, 3.0), 1.0, course=parts.annealed),),
             teachers=(BOOSTER,),
             start=GUIDED,
+            light_to_shared=True,
         ),
     ),
     _distilled(

@@ -49,7 +49,7 @@ def image_data():
 
 
 def image_pair(sharing="interval"):
-    """Two 1x1 convolutions a net, with BatchNorm; the booster, with dropout, is wider: its maps have more channels."""
+    """Two 1x1 convolutions a net, with BatchNorm; the booster is wider: its maps have more channels."""
 
     def convolution(filters, name):
         # As a dense layer on the channels: compiled convolutions would take most of the tests' time.
@@ -65,7 +65,6 @@ def image_pair(sharing="interval"):
         x = convolution(4, f"{head}_stem")(patches) if low is None else low
         x = convolution(filters, f"{head}_map0")(x)
         x = keras.layers.BatchNormalization(name=f"{head}_norm")(x)
-        x = keras.layers.Dropout(0.2)(x) if head == "booster" else x
         x = convolution(filters, f"{head}_map1")(x)
         x = keras.layers.GlobalAveragePooling2D()(x)
         nets[head] = keras.Model(images, keras.layers.Dense(3, name=f"{head}_logits")(x), name=head)
@@ -129,7 +128,11 @@ class ToyPlan:
                 "toy.images", image_data(), image_pair, recipe, variants=variants, taps=lambda pair: TAPS, maps=True
             )
         data = click_data()
-        variants = {"own": {}, **parts.ctr_variants((4,), privileged=True), "private user": {"share_except": ["user_id"]}}
+        variants = {
+            "own": {},
+            **parts.ctr_variants((4,), privileged=True),
+            "private user": {"share_except": ["user_id"]},
+        }
         build = partial(parts.ctr((4,), (8, 6)), data)
         return Plan("toy.clicks", data, build, recipe, variants=variants, taps=hidden_taps)
 

@@ -106,6 +106,7 @@ def test_our_own_recipe_says_how_much_of_the_gap_it_closes():
         result["methods"][name]["runs"] = [
             {"seed": s, "test": {"auc": value, "gauc": value**2}, "seconds": 10.0} for s in result["seeds"]
         ]
-    assert "At equal epochs, relay closes 90 % in AUC and 89 % in GAUC of the gap from base to booster." in findings(
-        result
-    )
+    assert (
+        "With the recipe's epochs in each of its two stages, relay closes 90 % in AUC and 89 % in GAUC of the gap from base "
+        "to booster."
+    ) in findings(result)
