@@ -112,7 +112,7 @@ def _word(made_by: Callable[..., Any] | None) -> str:
         return f"{_word(made_by.func)}({', '.join(given)})"
     if made_by.__name__ == "<lambda>":
         raise ValueError(
-            "expected named functions in a method's stages, received a lambda; two of them could not be told apart when "
+            "expected named functions in a method's stages, received a lambda; two could not be told apart when "
             "a comparison goes on, so define it with def"
         )
     return made_by.__name__

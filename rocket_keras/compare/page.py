@@ -53,8 +53,8 @@ FEATURES = (
     "booster's group over the test split, 0 nothing in common, 1 the same but for rotation and scale.",
 )
 PROTOCOL = (
-    "Every method has the same rows, batches, seeds and epochs a net, and the same grid for the weight of its hints; only "
-    "relay trains its light net twice as long, so that its fair score is the one in rocket's seconds. "
+    "Every method has the same rows, batches, seeds and epochs a net, and the same grid for the weight of its hints; "
+    "only relay trains its light net twice as long, so that its fair score is the one in rocket's seconds. "
     "The factor of the grid was chosen on validation at the first seed; the test split was scored once, at the end."
 )
 

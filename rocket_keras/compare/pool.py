@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -100,7 +101,7 @@ class Pool:
         slots = context.Queue()
         for number in range(self.workers):
             slots.put(number)
-        with ProcessPoolExecutor(self.workers, context, _pin, (slots, self.workers)) as pool:
+        with ProcessPoolExecutor(self.workers, context, _settle, (slots, self.workers)) as pool:
             try:
                 while left or running:
                     for key in self._ready(left, {key for key, _ in running.values()}):
@@ -164,12 +165,24 @@ def work(make_plan: MakePlan, task: Task, root: Path, console: Console | None) -
     return f"validation {text}, {result['seconds']:.1f} s"
 
 
-def _pin(slots: "multiprocessing.Queue[int]", workers: int) -> None:
-    """Give this worker cores of its own: the backends' thread pools follow the cores that they may use."""
+def _settle(slots: "multiprocessing.Queue[int]", workers: int) -> None:
+    """Give this worker cores of its own, and let it end when the process that schedules is killed.
+
+    The backends' thread pools follow the cores that they may use.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         mine = cores[slots.get() :: workers]
         os.sched_setaffinity(0, mine or cores)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # A worker left behind would write into the folder beside the same command's next start.
+        os._exit(1)
 
 
 def _minutes(seconds: float) -> str:

@@ -12,6 +12,10 @@ class TrainStep:
     def train_step(self, data: Any) -> dict[str, Any]:
         """Differentiate each route by its own variables and apply all gradients at once."""
         if not self.routed:
+            # Keras clears the gradients of the parameters that PyTorch knows, by their paths: of two variables of one
+            # path (the pair's layer and a frozen teacher's of the same name) one would add its gradients up.
+            for variable in self.trainable_variables:
+                variable.value.grad = None
             return super().train_step(data)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         y_pred = self(x, training=True)

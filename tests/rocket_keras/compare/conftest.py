@@ -133,7 +133,7 @@ class ToyPlan:
             **parts.ctr_variants((4,), privileged=True),
             "private user": {"share_except": ["user_id"]},
         }
-        build = partial(parts.ctr((4,), (8, 6)), data)
+        build = partial(parts.ctr((4,), (8,)), data)
         return Plan("toy.clicks", data, build, recipe, variants=variants, taps=hidden_taps)
 
 

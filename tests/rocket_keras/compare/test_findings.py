@@ -107,6 +107,6 @@ def test_our_own_recipe_says_how_much_of_the_gap_it_closes():
             {"seed": s, "test": {"auc": value, "gauc": value**2}, "seconds": 10.0} for s in result["seeds"]
         ]
     assert (
-        "With the recipe's epochs in each of its two stages, relay closes 90 % in AUC and 89 % in GAUC of the gap from base "
-        "to booster."
+        "With the recipe's epochs in each of its two stages, relay closes 90 % in AUC and 89 % in GAUC of the gap from "
+        "base to booster."
     ) in findings(result)

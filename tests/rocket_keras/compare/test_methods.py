@@ -144,7 +144,7 @@ LIGHT_LOSS = {
     "pfd": after_swap,
     "pfd-async": distilled_click,
     "pfd+md": after_swap,
-    "rocket-privileged": rocket,
+    "relay": rocket,
 }
 
 
@@ -185,12 +185,12 @@ def losses(plan, stage, root):
     y_pred = model(inputs_of(model, batch.x), training=False)
     if not isinstance(model, Rocket):
         logits = keras.ops.convert_to_numpy(y_pred).astype("float64")
-        loss = float(model.compute_loss(None, keras.ops.convert_to_tensor(batch.y), y_pred))
-        yield loss, Said(batch.y.astype(int), logits, logits, {}, None, 0.0)
+        loss = model.compute_loss(None, keras.ops.convert_to_tensor(batch.y), y_pred)
+        yield keras.ops.convert_to_numpy(loss), Said(batch.y.astype(int), logits, logits, {}, None, 0.0)
         return
     taps = {name: keras.ops.convert_to_numpy(tensor).astype("float64") for name, tensor in y_pred.items()}
     if teachers:
-        x = batch.x["image"] if "image" in batch.x else batch.x
+        x = batch.x.get("image", batch.x)
         said = np.mean([net.predict(inputs_of(net, x), verbose=0) for net in teachers], 0)
         np.testing.assert_allclose(taps["booster" if stage.trains == "light" else "teachers"], said, atol=1e-4)
     steps = job.epochs(plan) * plan.steps_per_epoch
@@ -198,7 +198,7 @@ def losses(plan, stage, root):
         model.step.assign(step)
         terms = model.loss_terms(keras.ops.convert_to_tensor(batch.y), y_pred, training=False)
         said = Said(batch.y.astype(int), taps["light"], taps["booster"], taps, model, step / steps)
-        yield float(terms["light"] + terms["hint"]), said
+        yield keras.ops.convert_to_numpy(terms["light"] + terms["hint"]), said
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
