@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rocket_keras.compare.job import Job
@@ -116,20 +117,22 @@ def tuned_methods(comparison: Comparison) -> list[Method]:
 
 
 def factor_of(method: Method, factors: Mapping[str, float]) -> float:
-    """Return a method's own factor, or rocket's where it is an ablation of rocket."""
+    """Return a method's own factor, rocket's where it is a variant of rocket, 1 where it has no hint."""
+    if not any(stage.hints for stage in all_stages(method.stages)):
+        return 1.0
     return factors.get(method.name, factors.get("rocket", 1.0) if not method.tuned else 1.0)
 
 
 def longer_runs(comparison: Comparison, factors: Mapping[str, float]) -> Iterator[tuple[Method, float]]:
     """Yield methods to be run at rocket's seconds, with the factor of their epochs.
 
-    Seconds are means over the seeds. The base trains longer, two-stage methods shorter than in the table's first part;
-    what would change by less than a twentieth is left out.
+    Seconds are medians over the seeds. The base trains longer than in the table's first part,
+    two-stage methods shorter; what would change by less than a twentieth is left out.
     """
     rocket = next((m for m in comparison.methods if m.name == "rocket"), None)
-    target = _mean_seconds(comparison, rocket, factors) if rocket else None
+    target = _median_seconds(comparison, rocket, factors) if rocket else None
     for method in comparison.methods:
-        mine = _mean_seconds(comparison, method, factors)
+        mine = _median_seconds(comparison, method, factors)
         if (
             target
             and mine
@@ -140,6 +143,7 @@ def longer_runs(comparison: Comparison, factors: Mapping[str, float]) -> Iterato
             yield method, round(target / mine, 2)
 
 
-def _mean_seconds(comparison: Comparison, method: Method, factors: Mapping[str, float]) -> float | None:
+def _median_seconds(comparison: Comparison, method: Method, factors: Mapping[str, float]) -> float | None:
     runs = [comparison.seconds(method, final_job(method, s, factor_of(method, factors))) for s in comparison.seeds]
-    return sum(map(sum, runs)) / len(runs) if all(runs) else None  # type: ignore[arg-type]
+    found = [sum(stages) for stages in runs if stages]
+    return median(found) if len(found) == len(runs) else None

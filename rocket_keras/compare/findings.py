@@ -9,7 +9,7 @@ from rocket_keras.compare.summary import (
     METRIC_NAMES,
     Difference,
     gap_closed,
-    mean_seconds,
+    median_seconds,
     paired_difference,
     quality_text,
     scores_of,
@@ -116,7 +116,7 @@ def _sentence(result: Mapping[str, Any], claim: Claim) -> str | None:
     common = [seed for seed in first if seed in second]
     means = [quality_text(fmean(scores[seed] for seed in common), metric) + unit for scores in (first, second)]
     titles = [result["methods"][name]["title"] for name in names]
-    seconds = [format_number(mean_seconds(result, str(name))) for name in names]
+    seconds = [format_number(median_seconds(result, str(name))) for name in names]
     cost = f"; training took {seconds[0]} s against {seconds[1]} s" if claim.costs else ""
     return (
         f"{claim.text}: {_verdict(difference)}. Test {METRIC_NAMES[metric]} {means[0]} ({titles[0]}) against "

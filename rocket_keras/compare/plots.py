@@ -159,7 +159,7 @@ def cost_figure(result: Mapping[str, Any]) -> Any:
         shown.append((seconds, max(quality, ends[0])))
         panel.plot(*shown[-1], marker=7 if below else marker, markersize=8, color=colour, markeredgecolor="white")
     set_title(panel, "Quality of the served net against the seconds of its training")
-    panel.set_xlabel("training seconds of all stages, mean over the seeds (logarithmic)")
+    panel.set_xlabel("training seconds of all stages, median over the seeds (logarithmic)")
     panel.set_ylabel(axis_name(metric))
     _explain_families(figure, panel, found)
     low = [quality_text(quality / scale, metric) if quality < ends[0] else "" for _, quality in points]

@@ -37,8 +37,8 @@ def train_stage(plan: Plan, job: Job, root: Path, console: Console, tested: str 
         tested: Which net is scored on the test split, too; None for none: a try is never scored there.
 
     Returns:
-        `seconds` (epochs times the median epoch, so without compilation, and the teachers' passes), `wall_seconds`,
-        `epochs`, `validation` scores by net, `history`.
+        `seconds` (epochs times the fastest epoch, so without compilation and without what other processes took, and the
+        teachers' passes), `wall_seconds`, `epochs`, `validation` scores by net, `history`.
     """
     folder = job.folder(root, plan)
     if (folder / "result.json").exists():
@@ -62,7 +62,7 @@ def train_stage(plan: Plan, job: Job, root: Path, console: Console, tested: str 
     result = {
         "job": job.describe(plan),
         "epochs": epochs,
-        "seconds": round(epochs * float(np.median(history["seconds"])) + teachers_seconds, 3),
+        "seconds": round(epochs * min(history["seconds"]) + teachers_seconds, 3),
         "wall_seconds": round(sum(history["seconds"]) + teachers_seconds, 3),
         "validation": {head: _score(net, plan.data.validation) for head, net in nets.items()},
         "history": history,

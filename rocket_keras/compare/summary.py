@@ -7,7 +7,7 @@ so their difference varies less than each of them.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 from rocket_keras.extras import require
@@ -63,7 +63,7 @@ class Row:
         gap_closed: Share of the way from base to booster, in percent, over the seeds that all three have; None where
             the booster is not better than the base.
         gauc_gap_closed: The same of GAUC.
-        seconds: Mean training seconds of all stages.
+        seconds: Training seconds of all stages, the median over the runs: one that was slowed down does not count.
         same_seconds: Quality of the runs whose epochs were changed so that they took as long as rocket.
         p50_ms, p99_ms: Latency.
         factor: Factor of the hint weights; None of a reference, which has no hint.
@@ -115,7 +115,7 @@ def _row(result: Mapping[str, Any], name: str) -> Row:
         difference=None if name == "base" else paired_difference(*(scores_of(result, m) for m in (name, "base"))),
         gap_closed=gap_closed(result, name, metric),
         gauc_gap_closed=gap_closed(result, name, "gauc"),
-        seconds=mean_seconds(result, name),
+        seconds=median_seconds(result, name),
         same_seconds=spread(by_seed(again["runs"], metric).values()) if again else None,
         p50_ms=latency.get("p50_ms"),
         p99_ms=latency.get("p99_ms"),
@@ -147,16 +147,16 @@ def scores_of(result: Mapping[str, Any], name: str, key: str | None = None, equa
         return {}
     runs = method["runs"]
     if equal == "seconds":
-        own, target = mean_seconds(result, name), mean_seconds(result, "rocket")
+        own, target = median_seconds(result, name), median_seconds(result, "rocket")
         fits = own is not None and target is not None and own <= EQUAL_SECONDS * target
         runs = method["same_seconds"]["runs"] if method["same_seconds"] else runs if fits else []
     return by_seed(runs, key or result["metric"])
 
 
-def mean_seconds(result: Mapping[str, Any], name: str) -> float | None:
-    """Return the mean training seconds of a method's runs, all stages together."""
+def median_seconds(result: Mapping[str, Any], name: str) -> float | None:
+    """Return the median training seconds of a method's runs, all stages together."""
     runs = result["methods"].get(name, {"runs": ()})["runs"]
-    return fmean(run["seconds"] for run in runs) if runs else None
+    return median(run["seconds"] for run in runs) if runs else None
 
 
 def spread(values: Any) -> Spread | None:

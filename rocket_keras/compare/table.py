@@ -82,8 +82,9 @@ def caption(result: Mapping[str, Any]) -> str:
     busy = f" {count} trainings ran at the same time, which lengthens the seconds." if count > 1 else ""
     return (
         f"{rows_of['test']:,} test rows, {seeds}. Mean ± standard deviation; difference to base, paired by seed, ± "
-        f"half of its 95 % interval. Gap: the share of the way from base to booster. Total s: training seconds of all "
-        f"stages. In rocket's s: the same method with its epochs changed so that it takes as long as rocket. Hint ×: "
+        "half of its 95 % interval. Gap: the share of the way from base to booster. Total s: training seconds of all "
+        "stages, epochs times the fastest epoch, median over the seeds. In rocket's s: the same method with its epochs "
+        "changed so that it takes as long as rocket. Hint ×: "
         f"the factor of the hint weights. {_latencies(result)}{busy}{best}"
     )
 
