@@ -7,6 +7,7 @@ import pytest
 
 import zoo
 from rocket_keras import Rocket, multiply_adds
+from rocket_keras.graph import inputs_of
 from zoo.data import Dataset, Split
 from zoo.entries import ENTRIES
 
@@ -18,11 +19,16 @@ def made_up(entry):
         shape = (32, 32, 3) if "cifar" in entry.name else (8, 8, 1)
         parts = [Split(rng.normal(size=(12, *shape)).astype("float32"), np.arange(12) % 10) for _ in range(3)]
         return Dataset("made up", *parts, num_classes=10, source="made up")
-    features = (zoo.Categorical("user_id", 20), zoo.Categorical("item_id", 30), zoo.Numeric("count"))
+    features = (
+        zoo.Categorical("user_id", 20, side="user"),
+        zoo.Categorical("item_id", 30, side="item"),
+        zoo.Numeric("count", side="item"),
+        zoo.Numeric("dwell", side="item", privileged=True),
+    )
 
     def part():
         x = {f.name: rng.integers(0, f.size, 12).astype("int32") for f in features[:2]}
-        x["count"] = rng.normal(size=12).astype("float32")
+        x |= {f.name: rng.normal(size=12).astype("float32") for f in features[2:]}
         return Split(x, (np.arange(12) % 2).astype("float32"), x["user_id"])
 
     return Dataset("made up", part(), part(), part(), num_classes=2, source="made up", features=features)
@@ -41,6 +47,21 @@ def test_every_row_builds_and_says_how_it_is_trained(entry):
     assert entry.paper
 
 
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_variant_builds_and_its_light_net_serves_without_privileged_columns(entry):
+    data = made_up(entry)
+    own = entry.build(data)
+    assert "unshared" in entry.variants
+    assert entry.taps is None or entry.taps(own)
+    for options in [*entry.variants.values(), *entry.sweep.values()]:
+        pair = entry.build(data, **options)
+        assert pair.joint.output["light"].shape == own.joint.output["light"].shape
+        assert pair.privileged == (("dwell",) if options.get("privileged") else ())
+        assert "dwell" not in {tensor.name for tensor in pair.light.inputs}
+        for light, booster in entry.taps(pair) if entry.taps else ():
+            assert pair.light.get_layer(light).output.shape[:-1] == pair.booster.get_layer(booster).output.shape[:-1]
+
+
 @pytest.mark.parametrize("name", ["digits", "ml1m"])
 def test_the_recipe_trains_a_step(name):
     entry = zoo.get_entry(name)
@@ -48,7 +69,7 @@ def test_the_recipe_trains_a_step(name):
     rocket = Rocket(entry.build(data), entry.recipe.hint(), entry.recipe.hint_weight)
     loss = keras.losses.BinaryCrossentropy if data.num_classes == 2 else keras.losses.SparseCategoricalCrossentropy
     rocket.compile(entry.recipe.optimizer(10), loss(from_logits=True))
-    assert np.isfinite(rocket.fit(data.train.x, data.train.y, verbose=0).history["loss"][0])
+    assert np.isfinite(rocket.fit(inputs_of(rocket, data.train.x), data.train.y, verbose=0).history["loss"][0])
 
 
 def test_names_are_unique_and_short_names_lead_to_them():
