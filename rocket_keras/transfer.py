@@ -85,6 +85,7 @@ def _nearest(columns: list[np.ndarray]) -> np.ndarray:
             distance += column[:, None] != column[None, :]
         else:
             flat = column.reshape(rows, -1).astype("float32")
+            flat = flat - flat.mean(axis=0)  # else the squares of large numbers hide their differences
             square = (flat**2).sum(1)
             distance += square[:, None] + square[None, :] - 2 * flat @ flat.T
     np.fill_diagonal(distance, np.inf)

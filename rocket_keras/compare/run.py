@@ -15,7 +15,7 @@ from rocket_keras.compare.job import Job
 from rocket_keras.compare.page import write_comparison
 from rocket_keras.compare.pool import Pool
 from rocket_keras.compare.stage import finished_net
-from rocket_keras.compare.trials import group_features, missing_class, sweep
+from rocket_keras.compare.trials import check_trials, group_features, missing_class, sweep
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
 from rocket_keras.latency import measure_latency
@@ -36,9 +36,11 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
         What `compare.json` holds.
 
     Raises:
-        ValueError: The folder holds a comparison with another recipe, backend or data.
+        ValueError: The folder holds a comparison with another recipe, backend or data, or a trial is asked for that the
+            entry cannot have.
     """
     plan = comparison.plan(comparison.seeds[0])
+    check_trials(comparison)
     skipped = {m.name: why for m in comparison.methods if (why := m.lacks(plan))}
     comparison = dataclasses.replace(comparison, methods=tuple(m for m in comparison.methods if m.name not in skipped))
     facts = _facts(comparison)
@@ -66,7 +68,8 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
     result = write()
     _add_costs(comparison, result["methods"], factors)
     result["sweep"] = sweep(comparison, pool, factors) if comparison.sweep else None
-    result["missing_class"] = None if comparison.missing_class is None else missing_class(comparison, pool)
+    missing = comparison.missing_class
+    result["missing_class"] = None if missing is None else missing_class(comparison, pool, missing)
     drawn = plan.maps and {"base", "rocket"} <= result["methods"].keys()
     result["features"] = group_features(comparison, factors) if drawn else None
     result["complete"] = True

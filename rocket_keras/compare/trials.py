@@ -23,17 +23,29 @@ SWEPT = ("base", "kd", "rocket")
 IMAGES_SHOWN = 4
 
 
+def check_trials(comparison: Comparison) -> None:
+    """Refuse trials that the entry cannot have, before anything is trained.
+
+    Raises:
+        ValueError: The plan has no sweep; the data have no such class, or two classes only.
+    """
+    plan, missing = comparison.plan(comparison.seeds[0]), comparison.missing_class
+    if comparison.sweep and not plan.sweep:
+        raise ValueError(f"expected an entry with light nets for a sweep, received {plan.name}; leave --sweep out")
+    classes = plan.data.num_classes
+    if missing is not None and (classes < 3 or missing >= classes):
+        raise ValueError(
+            f"expected --missing-class from 0 to {classes - 1} and an entry of several classes, received {missing} "
+            f"for {plan.name} of {classes}; choose another class or leave it out"
+        )
+
+
 def sweep(comparison: Comparison, pool: Pool, factors: Mapping[str, float]) -> dict[str, Any]:
     """Train base, KD and rocket for each light net of the plan's sweep, under the entry's booster.
 
     References: Zhou et al., Rocket Launching, AAAI 2018, figure on the depth of the light net.
-
-    Raises:
-        ValueError: The plan has no sweep.
     """
     plan, seeds = comparison.plan(comparison.seeds[0]), comparison.seeds
-    if not plan.sweep:
-        raise ValueError(f"expected an entry with light nets for a sweep, received {plan.name}; leave --sweep out")
     methods = [get_method(name) for name in SWEPT]
     jobs = {
         (point, m.name): [final_job(m, seed, factor_of(m, factors), point=point) for seed in seeds]
@@ -51,22 +63,13 @@ def sweep(comparison: Comparison, pool: Pool, factors: Mapping[str, float]) -> d
     return {"axis": "depth", "points": points}
 
 
-def missing_class(comparison: Comparison, pool: Pool) -> dict[str, Any]:
+def missing_class(comparison: Comparison, pool: Pool, missing: int) -> dict[str, Any]:
     """Teach a light net without any example of one class, from labels and from a booster that knows the class.
 
     The bias of the class that was never seen is too low. It is corrected by one number, chosen on validation.
 
     References: Hinton et al., Distilling the Knowledge in a Neural Network, 2015, section 3.
-
-    Raises:
-        ValueError: The data have no such class, or two classes only.
     """
-    missing, data = comparison.missing_class, comparison.plan(comparison.seeds[0]).data
-    if missing is None or data.num_classes < 3 or missing >= data.num_classes:
-        raise ValueError(
-            f"expected --missing-class from 0 to {data.num_classes - 1} and an entry of several classes, "
-            f"received {missing} for {data.name}; choose another class or leave it out"
-        )
     rows = partial(without_class, missing=missing)
     trials = {
         "base": ("base, all classes", Stage("light")),

@@ -144,6 +144,8 @@ def test_another_recipe_in_the_same_folder_is_refused(finished, make_toy_plan, q
         (["digits", "--grid", "1,x"], "expected --grid as numbers above 0 with commas, received '1,x'"),
         (["digits", "--grid", "0"], "expected --grid as numbers above 0"),
         (["digits", "--sweep", "width"], "expected --sweep depth, received --sweep width"),
+        (["digits", "--missing-class", "12"], "expected --missing-class from 0 to 9"),
+        (["adsim", "--missing-class", "1"], "an entry of several classes, received 1 for mlp.rocket_mlp_adsim of 2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -187,7 +189,7 @@ def straight(tmp_path_factory):
 
 
 # Two jobs have a core each: with fewer threads sums are rounded otherwise.
-@pytest.mark.parametrize(("jobs", "rounding"), [(1, 0.0), (2, 1e-5)])
+@pytest.mark.parametrize(("jobs", "rounding"), [(1, 0.0), pytest.param(2, 1e-5, marks=pytest.mark.nightly)])
 def test_kill_9_and_the_same_command_end_with_the_same_scores(straight, tmp_path, jobs, rounding):
     root = tmp_path / "run"
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}

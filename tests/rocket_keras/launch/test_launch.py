@@ -54,6 +54,17 @@ def numbers(metrics):
     return nets, metrics["history"]
 
 
+def leaves(value, path=""):
+    """Every number by its path."""
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    else:
+        return {path: value}
+    return {name: leaf for key, inner in items for name, leaf in leaves(inner, f"{path}/{key}").items()}
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
@@ -224,4 +235,7 @@ def test_kill_9_and_the_same_command_end_with_the_same_numbers(tmp_path):
     assert json.loads(state.read_text())["epoch"] < epochs, "the run was over before the kill: make it longer"
     subprocess.run(command, env=environment, check=True)
     straight = launch(plan(epochs=epochs), tmp_path / "straight", seed=1, console=quiet())
-    assert numbers(json.loads((folder / "metrics.json").read_text())) == numbers(json.loads(json.dumps(straight)))
+    found, expected = leaves(numbers(json.loads((folder / "metrics.json").read_text()))), leaves(numbers(straight))
+    assert found.keys() == expected.keys()
+    # Sums of a process of its own may be rounded otherwise; a lost optimizer state or another order shows at once.
+    assert found == pytest.approx(expected, rel=1e-4)
