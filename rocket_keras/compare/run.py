@@ -19,7 +19,7 @@ from rocket_keras.compare.trials import check_trials, group_features, missing_cl
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
 from rocket_keras.latency import measure_latency
-from rocket_keras.launch.provenance import device, git_commit, versions
+from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
 from rocket_keras.launch.run_folder import claim, write_json
 from rocket_keras.methods import Method, all_stages
@@ -90,24 +90,11 @@ def _heads(
 
 
 def _facts(comparison: Comparison) -> dict[str, Any]:
-    plan = comparison.plan(comparison.seeds[0])
-    data = plan.data
     return {
-        "entry": plan.name,
+        **plan_facts(comparison.plan(comparison.seeds[0])),
         "command": comparison.command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "git_commit": git_commit(),
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "versions": versions(),
-        "dataset": {
-            "name": data.name,
-            "source": data.source,
-            "hash": data.content_hash,
-            "rows": {part: len(getattr(data, part)) for part in ("train", "validation", "test")},
-            "bayes": data.bayes,
-        },
-        "recipe": {**plan.recipe.describe(plan.steps), **plan.notes},
         "seeds": list(comparison.seeds),
         "grid": list(comparison.grid),
         "workers": comparison.workers,

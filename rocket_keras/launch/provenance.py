@@ -5,12 +5,33 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from rocket_keras.latency import processor
+from rocket_keras.launch.recipe import Plan
 
 _PACKAGES = ("rocket-keras", "keras", "numpy", "jax", "tensorflow", "tensorflow-cpu", "torch", "onnx", "onnxruntime")
+
+
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """Return entry, backend, device, versions, data set and recipe, as every result holds them."""
+    data = plan.data
+    return {
+        "entry": plan.name,
+        "backend": keras.backend.backend(),
+        "device": device(),
+        "versions": versions(),
+        "dataset": {
+            "name": data.name,
+            "source": data.source,
+            "hash": data.content_hash,
+            "rows": {part: len(getattr(data, part)) for part in ("train", "validation", "test")},
+            "bayes": data.bayes,
+        },
+        "recipe": {**plan.recipe.describe(plan.steps), **plan.notes},
+    }
 
 
 def versions() -> dict[str, str]:

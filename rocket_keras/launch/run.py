@@ -17,7 +17,7 @@ from rocket_keras.export import export_light
 from rocket_keras.latency import measure_latency
 from rocket_keras.launch.batches import Batches, EpochOrder, predict_logits
 from rocket_keras.launch.progress import LossBar
-from rocket_keras.launch.provenance import device, git_commit, versions
+from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
 from rocket_keras.launch.run_folder import Checkpoint, claim, write_json
 from rocket_keras.launch.scoring import Validation, score
@@ -144,22 +144,7 @@ class _Seconds(keras.callbacks.Callback):
 
 def _facts(plan: Plan, seed: int) -> dict[str, Any]:
     """What makes two runs the same run."""
-    data = plan.data
-    return {
-        "entry": plan.name,
-        "seed": seed,
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "versions": versions(),
-        "dataset": {
-            "name": data.name,
-            "source": data.source,
-            "hash": data.content_hash,
-            "rows": {part: len(getattr(data, part)) for part in ("train", "validation", "test")},
-            "bayes": data.bayes,
-        },
-        "recipe": {**plan.recipe.describe(plan.steps), **plan.notes},
-    }
+    return {**plan_facts(plan), "seed": seed}
 
 
 def _nets(plan: Plan, trained: dict[str, Trained], folder: Path) -> dict[str, dict[str, Any]]:
