@@ -26,6 +26,11 @@ DataDir = Annotated[
     typer.Option(help="Folder with the downloaded data sets; ROCKET_KERAS_DATA is used otherwise.", show_default=False),
 ]
 
+Epochs = Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)]
+TrainRows = Annotated[
+    int | None, typer.Option(help="Training rows instead of the recipe's.", min=1, show_default=False)
+]
+
 
 @app.callback()
 def _options() -> None:
@@ -39,12 +44,8 @@ def launch(
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/ENTRY otherwise.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="First seed.", min=0)] = 0,
     seeds: Annotated[int, typer.Option(help="Number of seeds; above 1 each has its own folder.", min=1)] = 1,
-    epochs: Annotated[
-        int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)
-    ] = None,
-    train_rows: Annotated[
-        int | None, typer.Option(help="Training rows instead of the recipe's.", min=1, show_default=False)
-    ] = None,
+    epochs: Epochs = None,
+    train_rows: TrainRows = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as one JSON object.")] = False,
 ) -> None:
     """Train base, booster and rocket under one budget; measure, export and report them.
@@ -104,12 +105,8 @@ def compare(
     missing_class: Annotated[
         int | None, typer.Option(help="Teach without the images of this class, too.", min=0, show_default=False)
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)
-    ] = None,
-    train_rows: Annotated[
-        int | None, typer.Option(help="Training rows instead of the recipe's.", min=1, show_default=False)
-    ] = None,
+    epochs: Epochs = None,
+    train_rows: TrainRows = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print compare.json.")] = False,
 ) -> None:
     """Compare training methods under one budget, over seeds, on the same data.
