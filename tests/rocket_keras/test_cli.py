@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 
 import pytest
 
@@ -98,16 +97,11 @@ def test_without_a_named_backend_the_installed_one_is_taken(tmp_path, monkeypatc
 
 
 def test_an_interrupt_says_how_to_go_on(tmp_path):
-    command = [*START, "launch", "adsim", "--epochs", "50", "--train-rows", "2000"]
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell that runs the tests in the background has it ignored, and children inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    # A shell that runs the tests in the background has interrupts ignored, and children inherit that.
+    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = heed + "from rocket_keras_start import main\nmain()"
+    command = [sys.executable, "-c", code, "launch", "adsim", "--epochs", "50", "--train-rows", "2000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     state = tmp_path / "runs/adsim/checkpoints/base/state.json"
     while process.poll() is None and not state.exists():
         time.sleep(0.05)
