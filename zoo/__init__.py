@@ -2,7 +2,18 @@
 
 from zoo.ctr import ctr_pair
 from zoo.entries import Entry, get_entry, list_entries
-from zoo.features import Categorical, Numeric
+from zoo.features import Categorical, Feature, History, MultiCategorical, Numeric
 from zoo.wide_resnet import wide_resnet_pair
 
-__all__ = ["Categorical", "Entry", "Numeric", "ctr_pair", "get_entry", "list_entries", "wide_resnet_pair"]
+__all__ = [
+    "Categorical",
+    "Entry",
+    "Feature",
+    "History",
+    "MultiCategorical",
+    "Numeric",
+    "ctr_pair",
+    "get_entry",
+    "list_entries",
+    "wide_resnet_pair",
+]

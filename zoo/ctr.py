@@ -9,9 +9,9 @@ import keras
 from keras import layers
 
 from rocket_keras.pair import Pair
-from zoo.ctr_columns import Block, Columns, Feature, make_blocks
+from zoo.ctr_columns import Block, Columns, make_blocks
 from zoo.ctr_towers import TOWERS, Tower, mlp_ensemble, two_tower
-from zoo.features import Categorical
+from zoo.features import Categorical, Feature
 
 __all__ = ["TOWERS", "Columns", "Tower", "ctr_pair", "hidden_taps", "mlp_ensemble", "two_tower"]
 

@@ -7,9 +7,7 @@ import keras
 from keras import layers
 
 from rocket_keras.layers import CategoricalEmbedding
-from zoo.features import SIDES, Categorical, Numeric
-
-Feature = Categorical | Numeric
+from zoo.features import SIDES, Categorical, Feature, Numeric
 
 
 @dataclass(frozen=True)

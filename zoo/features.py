@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 SIDES = ("user", "item", "context")
+PAD = -1
+"""Fills the places of a row that has fewer ids than its column is wide."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,7 @@ class Categorical:
     def __post_init__(self) -> None:
         _check_name(self.name)
         _check_role(self.name, self.side, self.privileged)
-        for argument in ("size", "dim"):
-            value = getattr(self, argument)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(
-                    f"expected `{argument}` of Categorical {self.name!r} to be a positive integer, "
-                    f"received {value!r}; give the number of {'ids' if argument == 'size' else 'embedding columns'}"
-                )
+        _check_counts(self, size="ids", dim="embedding columns")
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,82 @@ class Numeric:
     def __post_init__(self) -> None:
         _check_name(self.name)
         _check_role(self.name, self.side, self.privileged)
+
+
+@dataclass(frozen=True)
+class MultiCategorical:
+    """A feature of several ids a row (a film's genres), looked up in one embedding table; nets read their mean.
+
+    Args:
+        name: The input's name, and the key of the feature in a data set's `x`.
+        size: Number of ids; ids are integers from 0 to `size - 1`.
+        length: Places a row, so that the column is `(rows, length)`. `zoo.features.PAD` (-1) fills those not used; a
+            row without any id has a mean of zeros.
+        dim: Width of an id's embedding vector.
+        side, privileged: As in `Categorical`.
+
+    Raises:
+        ValueError: As in `Categorical`, or `length` is not a positive integer.
+    """
+
+    name: str
+    size: int
+    length: int
+    dim: int = 16
+    side: str = "context"
+    privileged: bool = False
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_role(self.name, self.side, self.privileged)
+        _check_counts(self, size="ids", length="places a row", dim="embedding columns")
+
+
+@dataclass(frozen=True)
+class History:
+    """What a user met before, as ids of another feature, in that feature's embedding table.
+
+    A net with target attention (DIN) weighs the events by their likeness to the row's own id of that feature; others
+    read the mean.
+
+    Args:
+        name: The input's name, and the key of the feature in a data set's `x`.
+        of: Name of the `Categorical` feature whose ids and table it has: the item's id.
+        length: Places a row, so that the column is `(rows, length)`, oldest first. `zoo.features.PAD` (-1) fills the
+            places after the last event; a row without any event has a mean of zeros.
+        side, privileged: As in `Categorical`.
+
+    Raises:
+        ValueError: As in `Categorical`, `of` is no name, or `length` is not a positive integer.
+
+    References:
+        Zhou et al., Deep Interest Network for Click-Through Rate Prediction, KDD 2018.
+    """
+
+    name: str
+    of: str
+    length: int
+    side: str = "user"
+    privileged: bool = False
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_name(self.of)
+        _check_role(self.name, self.side, self.privileged)
+        _check_counts(self, length="places a row")
+
+
+Feature = Categorical | Numeric | MultiCategorical | History
+
+
+def _check_counts(feature: Categorical | MultiCategorical | History, **meaning: str) -> None:
+    for argument, counted in meaning.items():
+        value = getattr(feature, argument)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(
+                f"expected `{argument}` of {type(feature).__name__} {feature.name!r} to be a positive integer, "
+                f"received {value!r}; give the number of {counted}"
+            )
 
 
 def _check_name(name: str) -> None:
