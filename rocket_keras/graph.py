@@ -22,7 +22,8 @@ def graph_model(model: Any, head: str) -> keras.Model:
     if isinstance(model, keras.Sequential):
         if not model.built or not model.inputs:
             raise ValueError(f"The {head} Sequential model has no input yet. Begin it with keras.Input(shape=...).")
-        return keras.Model(model.inputs, model.outputs[0], name=model.name)
+        # Not the list of its one input: the model would ask for a list.
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         raise ValueError(
             f"The {head} model ({type(model).__name__}) is subclassed and has no graph of layers. Build it with "

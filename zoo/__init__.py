@@ -1,8 +1,12 @@
-"""Light/booster pairs to build, to launch and to compare with."""
+"""Light/booster pairs to load, to build, to launch and to compare with."""
 
 from zoo.ctr import ctr_pair
 from zoo.entries import Entry, get_entry, list_entries
 from zoo.features import Categorical, Feature, History, MultiCategorical, Numeric
+from zoo.heads import replace_head, without_head
+from zoo.loading import load, load_into, load_light, preprocess_input
+from zoo.mobile import mobile_pair
+from zoo.preset import save_preset
 from zoo.wide_resnet import wide_resnet_pair
 
 __all__ = [
@@ -15,5 +19,13 @@ __all__ = [
     "ctr_pair",
     "get_entry",
     "list_entries",
+    "load",
+    "load_into",
+    "load_light",
+    "mobile_pair",
+    "preprocess_input",
+    "replace_head",
+    "save_preset",
     "wide_resnet_pair",
+    "without_head",
 ]

@@ -10,6 +10,28 @@ from rocket_keras.launch import Plan, Recipe
 from rocket_keras.launch.recipe import Tap
 from rocket_keras.pair import Pair
 from zoo.data import Dataset
+from zoo.preset import BOOSTER, LIGHT, METADATA, File, Preset
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Pretrained weights of an entry: a preset folder.
+
+    Attributes:
+        light, booster: SHA-256 and size of either net's weights.
+        metadata: Those of `metadata.json`, which in turn names the folder's other files.
+        url: Where the folder is; None: in the package.
+    """
+
+    light: File
+    booster: File
+    metadata: File
+    url: str | None = None
+
+    @property
+    def files(self) -> dict[str, File]:
+        """The three files by name."""
+        return {LIGHT: self.light, BOOSTER: self.booster, METADATA: self.metadata}
 
 
 @dataclass(frozen=True)
@@ -28,6 +50,9 @@ class Entry:
         variants: Builder options of the pairs that methods ask for beside the entry's own.
         taps, maps: The layers that hints on features compare, and whether they are maps.
         sweep: Builder options of the light nets of a depth sweep, by label.
+        method: Name of the row of `rocket_keras.methods.METHODS` by which the pretrained weights are made.
+        weights: The pretrained weights; None for an entry that is a recipe only.
+        limits: What a user of the weights should know, for the card.
     """
 
     name: str
@@ -42,6 +67,23 @@ class Entry:
     taps: Callable[[Pair], tuple[Tap, ...]] | None = None
     maps: bool = False
     sweep: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    method: str = "rocket"
+    weights: Weights | None = None
+    limits: str = ""
+
+    def preset(self) -> Preset:
+        """Return where the pretrained weights lie.
+
+        Raises:
+            ValueError: The entry is a recipe only.
+        """
+        if self.weights is None:
+            raise ValueError(
+                f"expected an entry with pretrained weights, received {self.name!r}, which is a recipe only; train it "
+                f"with: rocket-keras launch {self.short or self.name}"
+            )
+        packaged = Path(__file__).parent / "weights" / self.name
+        return Preset(self.weights.url or str(packaged), self.weights.files)
 
     def plan(self, data_dir: Path | None = None, seed: int = 0, recipe: Recipe | None = None) -> Plan:
         """Load the data and return what `launch` and `compare` need; `recipe` replaces the entry's own."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import keras
@@ -10,6 +11,7 @@ from keras import layers
 from rocket_keras.layers import PreActivationBlock
 from rocket_keras.layers.pre_activation_block import batch_norm
 from rocket_keras.pair import Pair
+from zoo.pretrained import pretrained
 
 Sharing = Literal["bottom", "interval", "none"]
 Groups = list[list[PreActivationBlock]]
@@ -24,6 +26,7 @@ def wide_resnet_pair(
     num_classes: int = 10,
     input_shape: Sequence[int] = (32, 32, 3),
     sharing: Sharing = "interval",
+    weights: str | Path | None = None,
 ) -> Pair:
     """Build a WRN-`light_depth`-`width` light net under a WRN-`booster_depth`-`width` booster.
 
@@ -37,9 +40,11 @@ def wide_resnet_pair(
         sharing: `"interval"`: the light net's blocks are the lowest of each of the booster's groups. `"bottom"`: the
             light net is the booster's first two groups whole with a head of its own; `light_depth` is not used.
             `"none"`: two nets with nothing in common but the images.
+        weights: What `zoo.load` takes, of a pair of the same depths and width; heads of another number of classes stay
+            fresh. None: all is fresh.
 
     Returns:
-        The pair, untrained. WRN-16-1 under WRN-40-1: 175,066 and 563,930 parameters.
+        The pair. WRN-16-1 under WRN-40-1: 175,066 and 563,930 parameters.
 
     Raises:
         ValueError: A depth that is not 6 n + 4, a light net deeper than its booster, or an unknown sharing.
@@ -65,7 +70,30 @@ def wide_resnet_pair(
         light_stem = booster_stem = _stem("shared")(images)
     light = keras.Model(images, _logits(light_stem, light_groups, num_classes, "light"), name="light")
     booster = keras.Model(images, _logits(booster_stem, groups, num_classes, "booster"), name="booster")
-    return Pair(light=light, booster=booster)
+    return pretrained(Pair(light=light, booster=booster), weights)
+
+
+def wide_resnet(images: keras.KerasTensor, depth: int, width: int, num_classes: int, name: str) -> keras.Model:
+    """Build one WRN-`depth`-`width` that shares nothing, for a pair with a net of another family.
+
+    Args:
+        images: The input that both nets of the pair read, `(batch, height, width, channels)`.
+        depth: 6 n + 4, with n blocks in each of the three groups.
+        width: Channels of the groups are 16, 32 and 64 times this.
+        num_classes: Logits.
+        name: `"light"` or `"booster"`, the net's name, which begins every layer's.
+
+    Returns:
+        The net, untrained: images to logits `(batch, num_classes)`. WRN-40-1: 563,930 parameters.
+
+    Raises:
+        ValueError: A depth that is not 6 n + 4.
+
+    References:
+        Zagoruyko, Komodakis, Wide Residual Networks, BMVC 2016.
+    """
+    groups = _groups(_blocks(f"{name}_depth", depth), width, name)
+    return keras.Model(images, _logits(_stem(name)(images), groups, num_classes, name), name=name)
 
 
 def group_taps(pair: Pair) -> tuple[tuple[str, str], ...]:

@@ -157,7 +157,8 @@ RIVAL_ROWS: tuple[Method, ...] = (
         "pfd",
         "PFD, synchronous",
         _PFD,
-        "as MD; a booster of the light net's size that sees the privileged features",
+        "(1 - w) CE(y,l) + w CE(sigmoid(z), l), w = 0.5 from the swap step on; z of the light net's size, sees "
+        "the privileged features",
         (_pfd("privileged same size"),),
         "privileged",
     ),
@@ -173,7 +174,8 @@ RIVAL_ROWS: tuple[Method, ...] = (
         "pfd+md",
         "PFD + MD",
         _PFD,
-        "as MD; the full booster that sees the privileged features",
+        "(1 - w) CE(y,l) + w CE(sigmoid(z), l), w = 0.5 from the swap step on; z the full booster, sees the privileged "
+        "features",
         (_pfd("privileged"),),
         "privileged",
     ),

@@ -1,15 +1,18 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 import zoo
-from rocket_keras import Rocket, multiply_adds
+from rocket_keras import Rocket, export_light, multiply_adds
 from rocket_keras.graph import inputs_of
+from zoo.cards import card
 from zoo.data import Dataset, Split
 from zoo.entries import ENTRIES
+from zoo.preset import save_preset
 
 
 def made_up(entry):
@@ -32,6 +35,10 @@ def made_up(entry):
         return Split(x, (np.arange(12) % 2).astype("float32"), x["user_id"])
 
     return Dataset("made up", part(), part(), part(), num_classes=2, source="made up", features=features)
+
+
+def predicted(model, data):
+    return keras.ops.convert_to_numpy(model(inputs_of(model, data.test.x), training=False))
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -62,14 +69,44 @@ def test_every_variant_builds_and_its_light_net_serves_without_privileged_column
             assert pair.light.get_layer(light).output.shape[:-1] == pair.booster.get_layer(booster).output.shape[:-1]
 
 
-@pytest.mark.parametrize("name", ["digits", "ml1m"])
-def test_the_recipe_trains_a_step(name):
-    entry = zoo.get_entry(name)
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_row_trains_a_step_detaches_round_trips_and_exports(entry, tmp_path):
     data = made_up(entry)
-    rocket = Rocket(entry.build(data), entry.recipe.hint(), entry.recipe.hint_weight)
+    pair = entry.build(data)
+    rocket = Rocket(pair, entry.recipe.hint(), entry.recipe.hint_weight, light_to_shared=entry.recipe.light_to_shared)
     loss = keras.losses.BinaryCrossentropy if data.num_classes == 2 else keras.losses.SparseCategoricalCrossentropy
     rocket.compile(entry.recipe.optimizer(10), loss(from_logits=True))
     assert np.isfinite(rocket.fit(inputs_of(rocket, data.train.x), data.train.y, verbose=0).history["loss"][0])
+    save_preset(pair, tmp_path / "preset")
+    again = zoo.load(tmp_path / "preset")
+    for mine, other in ((pair.light, again.light), (pair.booster, again.booster), (pair.light, pair.detach())):
+        np.testing.assert_array_equal(predicted(mine, data), predicted(other, data))
+    assert len(again.shared_variables) == len(pair.shared_variables)
+    export_light(again, tmp_path / "light.onnx", data.test.x)  # compares with Keras
+
+
+@pytest.mark.parametrize("name", zoo.list_entries(pretrained=True))
+def test_a_pretrained_row_has_the_nets_and_files_of_its_card(name):
+    entry = zoo.get_entry(name)
+    metadata = entry.preset().metadata()
+    assert entry.weights.light == metadata["files"]["light.weights.h5"]
+    assert entry.weights.booster == metadata["files"]["booster.weights.h5"]
+    assert (metadata["name"], metadata["method"]) == (entry.name, entry.method)
+    pair = zoo.load(name)
+    for head, told in metadata["nets"].items():
+        net = getattr(pair, head)
+        assert sum(np.prod(v.shape) for v in net.trainable_variables) == told["parameters"]
+        assert multiply_adds(net) == told["multiply_adds"]
+    assert zoo.load_light(name).count_params() == pair.light.count_params()
+    assert (Path(zoo.__file__).parent / "cards" / f"{name}.md").read_text(encoding="utf-8") == card(metadata)
+
+
+def test_the_weights_in_the_package_stay_small():
+    folder = Path(zoo.__file__).parent / "weights"
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 30e6
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {
+        name for name in zoo.list_entries(pretrained=True) if zoo.get_entry(name).weights.url is None
+    }
 
 
 def test_names_are_unique_and_short_names_lead_to_them():

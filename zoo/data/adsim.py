@@ -11,8 +11,10 @@ import numpy as np
 from rocket_keras.metrics import GAUC, auc, log_loss_from_logits
 from zoo.data.adsim_world import ROWS, AdLog, simulate
 from zoo.data.splits import Dataset, Split
-from zoo.data.tables import standardise
+from zoo.data.tables import number_field
+from zoo.encoding import Encoder
 from zoo.features import Categorical, Numeric
+from zoo.fields import KnownIdField
 
 TRAIN_ROWS = 300_000
 VALIDATION_ROWS = 40_000
@@ -41,9 +43,15 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
         ValueError: `train_rows` is not from 1 to 300,000.
     """
     log = simulate()
-    x = {name: column.astype(np.int32) for name, column in log.ids.items()}
-    x |= {name: standardise(column, column[:TRAIN_ROWS]) for name, column in log.counters.items()}
-    rows = Split(x, log.clicks.astype(np.float32), log.ids["user_id"].astype(np.int32))
+    encoder = Encoder(
+        (
+            *(KnownIdField(name, name, size) for name, size in log.sizes.items()),
+            *(number_field(name, name, column[:TRAIN_ROWS]) for name, column in log.counters.items()),
+        )
+    )
+    rows = Split(
+        encoder.encode(log.ids | log.counters), log.clicks.astype(np.float32), log.ids["user_id"].astype(np.int32)
+    )
     train, validation, test = (rows.rows(part) for part in _parts())
     return Dataset(
         name="adsim",
@@ -56,6 +64,7 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
             *(Numeric(name, SIDE_OF[name]) for name in log.counters),
         ),
         bayes=bayes_scores(log),
+        encoder=encoder,
         source="Simulated ad log of a fixed world, made by rocket-keras itself (Apache-2.0); no person's data.",
     )
 

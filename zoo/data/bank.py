@@ -5,11 +5,10 @@ The call's `duration` is known when the call is over, and then so is the answer:
 
 from pathlib import Path
 
-import numpy as np
-
 from zoo.data.files import find_folder
 from zoo.data.splits import Dataset, Split
-from zoo.data.tables import Field, as_is, encode_fields, read_table, signed_log1p, stratified_parts
+from zoo.data.tables import Column, learn_columns, read_table, stratified_parts
+from zoo.transforms import as_is, called_before, log_days, signed_log1p
 
 DIM = 8
 FETCH = "Bank Marketing (bank.zip, with bank-full.csv) from the UCI Machine Learning Repository (archive.ics.uci.edu)"
@@ -17,31 +16,25 @@ COLUMNS = (
     *("age", "job", "marital", "education", "default", "balance", "housing", "loan", "contact"),
     *("day", "month", "duration", "campaign", "pdays", "previous", "poutcome", "y"),
 )
-NEVER = -1  # `pdays`, days since the customer was last called, of those who never were
 
-
-def _days(pdays: np.ndarray) -> np.ndarray:
-    return np.log1p(np.maximum(pdays, 0))
-
-
-FIELDS = (
-    Field("age", as_is, side="user"),
-    Field("job", side="user"),
-    Field("marital", side="user"),
-    Field("education", side="user"),
-    Field("default", side="user"),
-    Field("balance", signed_log1p, side="user"),
-    Field("housing", side="user"),
-    Field("loan", side="user"),
-    Field("called_before", side="user"),
-    Field("pdays", _days, side="user"),
-    Field("previous", signed_log1p, side="user"),
-    Field("poutcome", side="user"),
-    Field("contact"),
-    Field("day"),
-    Field("month"),
-    Field("campaign", signed_log1p),
-    Field("duration", signed_log1p, privileged=True),
+FEATURES = (
+    Column("age", as_is, side="user"),
+    Column("job", side="user"),
+    Column("marital", side="user"),
+    Column("education", side="user"),
+    Column("default", side="user"),
+    Column("balance", signed_log1p, side="user"),
+    Column("housing", side="user"),
+    Column("loan", side="user"),
+    Column("called_before", side="user", column="pdays", derive=called_before),
+    Column("pdays", log_days, side="user"),
+    Column("previous", signed_log1p, side="user"),
+    Column("poutcome", side="user"),
+    Column("contact"),
+    Column("day"),
+    Column("month"),
+    Column("campaign", signed_log1p),
+    Column("duration", signed_log1p, privileged=True),
 )
 
 
@@ -64,10 +57,9 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
     folder = find_folder(data_dir, "bank", ("bank-full.csv",), FETCH)
     table = read_table(folder / "bank-full.csv", COLUMNS, FETCH, delimiter=";")
     y = table.labels("y", {"no": 0, "yes": 1})
-    table.columns["called_before"] = np.where(table.numbers("pdays") == NEVER, "no", "yes")
     train, validation, test = stratified_parts(y, 10, seed, train_rows)
-    x, features = encode_fields(table, FIELDS, train, DIM)
-    rows = Split(x, y)
+    features, encoder = learn_columns(table, FEATURES, train, DIM)
+    rows = Split(encoder.encode(table.columns, privileged=True), y)
     return Dataset(
         name="bank",
         train=rows.rows(train),
@@ -75,6 +67,7 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
         test=rows.rows(test),
         num_classes=2,
         features=features,
+        encoder=encoder,
         source="Bank Marketing (UCI, Moro, Cortez and Rita 2014, CC BY 4.0), calls of a Portuguese bank; "
         "a subscription to a term deposit is a click.",
     )

@@ -10,6 +10,7 @@ from keras import ops
 
 from zoo.data.files import data_root, find_folder
 from zoo.data.splits import Dataset, Split
+from zoo.image_scale import ImageScale
 
 SIDE = 32
 PAD = 4
@@ -20,6 +21,7 @@ VALIDATION_ROWS = 5000
 # Channel means and standard deviations of the authors' code (Zhou et al., arXiv 1708.04106), pixels 0 to 255.
 MEAN = (125.3, 123.0, 113.9)
 STD = (63.0, 62.1, 66.7)
+SCALE = ImageScale(MEAN, STD, (SIDE, SIDE, 3))
 
 _SITE = "from www.cs.toronto.edu/~kriz/cifar.html"
 _CITE = "tiny images, Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009): cite it."
@@ -73,12 +75,10 @@ def normalise(images: Any) -> Any:
     return (ops.cast(images, "float32") - ops.array(MEAN, "float32")) / ops.array(STD, "float32")
 
 
-def normalised(data: Dataset) -> Dataset:
-    """The same rows with `x` normalised to float32: four times the memory, for nets that take no raw pixels."""
-    train, validation, test = (
-        dataclasses.replace(split, x=ops.convert_to_numpy(normalise(split.x))) for _, split in data.splits()
-    )
-    return dataclasses.replace(data, train=train, validation=validation, test=test)
+def normalised(data: Dataset, scale: ImageScale = SCALE) -> Dataset:
+    """The same rows with `x` float32 as `scale` says, which is the new data set's encoder; four times the memory."""
+    train, validation, test = (dataclasses.replace(split, x=scale.encode(split.x)) for _, split in data.splits())
+    return dataclasses.replace(data, train=train, validation=validation, test=test, encoder=scale)
 
 
 def augment(images: Any, seed: int | keras.random.SeedGenerator) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 
 from zoo.data.splits import Dataset, Split
 from zoo.data.tables import stratified_order
+from zoo.image_scale import ImageScale
 
 TEST_ROWS = 540
 VALIDATION_ROWS = 357
@@ -13,6 +14,7 @@ VALIDATION_ROWS = 357
 # Mean and standard deviation of the pixels (0 to 16) of the 900 train rows. Constants: `train_rows` changes no image.
 PIXEL_MEAN = 4.885
 PIXEL_STD = 6.024
+SCALE = ImageScale((PIXEL_MEAN,), (PIXEL_STD,), (8, 8, 1))
 
 
 def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int | None = None) -> Dataset:
@@ -38,8 +40,9 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
             "install it with: pip install 'rocket-keras[launch]'"
         ) from error
     digits = load_digits()
-    x = ((digits.images[..., None] - PIXEL_MEAN) / PIXEL_STD).astype(np.float32)
-    rows = Split(x, digits.target.astype(np.int32)).rows(stratified_order(digits.target, seed=0))
+    rows = Split(SCALE.encode(digits.images), digits.target.astype(np.int32)).rows(
+        stratified_order(digits.target, seed=0)
+    )
     train = rows.rows(slice(TEST_ROWS + VALIDATION_ROWS, None))
     return Dataset(
         name="digits",
@@ -48,6 +51,7 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
         train=train.take(train_rows),
         unlabelled=_left_over(train, train_rows),
         num_classes=10,
+        encoder=SCALE,
         source="Optical Recognition of Handwritten Digits (UCI, Alpaydin and Kaynak 1998, CC BY 4.0), "
         "the 1,797 images bundled with scikit-learn.",
     )

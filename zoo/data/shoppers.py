@@ -8,7 +8,8 @@ from pathlib import Path
 
 from zoo.data.files import find_folder
 from zoo.data.splits import Dataset, Split
-from zoo.data.tables import Field, as_is, encode_fields, read_table, signed_log1p, stratified_parts
+from zoo.data.tables import Column, learn_columns, read_table, stratified_parts
+from zoo.transforms import as_is, signed_log1p
 
 DIM = 8
 FETCH = (
@@ -23,24 +24,24 @@ COLUMNS = (
 # The official file says TRUE and FALSE; a copy that went through another program often says 1 and 0.
 BOUGHT = {"FALSE": 0, "TRUE": 1, "0": 0, "1": 1}
 
-FIELDS = (
-    Field("OperatingSystems", side="user"),
-    Field("Browser", side="user"),
-    Field("Region", side="user"),
-    Field("VisitorType", side="user"),
-    Field("TrafficType"),
-    Field("Month"),
-    Field("Weekend"),
-    Field("SpecialDay", as_is),
-    Field("Administrative", signed_log1p),
-    Field("Informational", signed_log1p),
-    Field("ProductRelated", signed_log1p),
-    Field("BounceRates", as_is),
-    Field("ExitRates", as_is),
-    Field("Administrative_Duration", signed_log1p, privileged=True),
-    Field("Informational_Duration", signed_log1p, privileged=True),
-    Field("ProductRelated_Duration", signed_log1p, privileged=True),
-    Field("PageValues", signed_log1p, privileged=True),
+FEATURES = (
+    Column("OperatingSystems", side="user"),
+    Column("Browser", side="user"),
+    Column("Region", side="user"),
+    Column("VisitorType", side="user"),
+    Column("TrafficType"),
+    Column("Month"),
+    Column("Weekend"),
+    Column("SpecialDay", as_is),
+    Column("Administrative", signed_log1p),
+    Column("Informational", signed_log1p),
+    Column("ProductRelated", signed_log1p),
+    Column("BounceRates", as_is),
+    Column("ExitRates", as_is),
+    Column("Administrative_Duration", signed_log1p, privileged=True),
+    Column("Informational_Duration", signed_log1p, privileged=True),
+    Column("ProductRelated_Duration", signed_log1p, privileged=True),
+    Column("PageValues", signed_log1p, privileged=True),
 )
 
 
@@ -64,8 +65,8 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
     table = read_table(folder / "online_shoppers_intention.csv", COLUMNS, FETCH)
     y = table.labels("Revenue", BOUGHT)
     train, validation, test = stratified_parts(y, 5, seed, train_rows)
-    x, features = encode_fields(table, FIELDS, train, DIM)
-    rows = Split(x, y)
+    features, encoder = learn_columns(table, FEATURES, train, DIM)
+    rows = Split(encoder.encode(table.columns, privileged=True), y)
     return Dataset(
         name="shoppers",
         train=rows.rows(train),
@@ -73,6 +74,7 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
         test=rows.rows(test),
         num_classes=2,
         features=features,
+        encoder=encoder,
         source="Online Shoppers Purchasing Intention (UCI, Sakar et al. 2018, CC BY 4.0), visits to a web shop; "
         "a purchase is a click.",
     )

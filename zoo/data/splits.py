@@ -7,7 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from zoo.features import Categorical, Numeric
+from zoo.encoding import Encoder
+from zoo.features import PAD, Categorical, Feature, History, MultiCategorical
+from zoo.image_scale import ImageScale
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +17,7 @@ class Split:
     """Rows of a data set.
 
     Args:
-        x: `(n, ...)`, or one `(n,)` array a feature.
+        x: `(n, ...)`, or one array a feature: `(n,)`, of several ids a row `(n, length)`.
         y: `(n,)` labels: class indices, or 0 and 1 for clicks.
         groups: `(n,)` user ids, for GAUC; `None` where the data have no users.
     """
@@ -74,11 +76,13 @@ class Dataset:
             simulated data only.
         unlabelled: More rows like the train rows, whose labels are not known: y is -1 throughout. Neither one of the
             three splits nor part of `content_hash`.
+        encoder: Makes a request's raw values into `x`: a click log's columns of every feature that is not privileged,
+            and of those privileged ones that a raw value holds; or images of pixels. No part of `content_hash`.
 
     Raises:
         ValueError: A split has no rows, columns of unequal length, a feature that is not finite, an id
-            outside its feature's table, a label outside the classes, or a label where there should be none.
-            One line: split, field, first bad row.
+            outside its feature's table or after a place without one, a label outside the classes, or a label where
+            there should be none: one line with split, field, first bad row. Or the encoder does not fit the features.
     """
 
     name: str
@@ -87,11 +91,14 @@ class Dataset:
     test: Split
     num_classes: int
     source: str
-    features: tuple[Categorical | Numeric, ...] = ()
+    features: tuple[Feature, ...] = ()
     bayes: dict[str, float] | None = None
     unlabelled: Split | None = None
+    encoder: Encoder | ImageScale | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.encoder, Encoder):
+            _check_encoder(self.name, self.encoder, self.features)
         for split_name, split in self.splits():
             where = f"{self.name}, {split_name} split"
             _check_x(where, split, self.features)
@@ -117,7 +124,7 @@ class Dataset:
         return digest.hexdigest()
 
 
-def _check_x(where: str, split: Split, features: tuple[Categorical | Numeric, ...]) -> None:
+def _check_x(where: str, split: Split, features: tuple[Feature, ...]) -> None:
     _check_lengths(where, split)
     _check_finite(where, split)
     _check_ids(where, split, features)
@@ -162,19 +169,68 @@ def _check_no_labels(where: str, labels: np.ndarray) -> None:
         )
 
 
-def _check_ids(where: str, split: Split, features: tuple[Categorical | Numeric, ...]) -> None:
+def _check_ids(where: str, split: Split, features: tuple[Feature, ...]) -> None:
     if features and (not isinstance(split.x, dict) or set(split.x) != {feature.name for feature in features}):
         received = sorted(split.x) if isinstance(split.x, dict) else "one array"
         names = sorted(feature.name for feature in features)
         raise ValueError(f"{where}: expected the columns {names} in x, received {received}; match x and features")
+    sizes = {feature.name: feature.size for feature in features if isinstance(feature, Categorical | MultiCategorical)}
     for feature in features:
-        if not isinstance(feature, Categorical):
-            continue
-        ids = split.x[feature.name]
-        outside = (ids < 0) | (ids >= feature.size)
-        if outside.any():
-            row = int(np.argmax(outside))
-            raise ValueError(
-                f"{where}: expected ids from 0 to {feature.size - 1} in x[{feature.name!r}], "
-                f"received {ids[row]} in row {row}; raise the feature's size"
-            )
+        if isinstance(feature, History):
+            if feature.of not in sizes:
+                raise ValueError(
+                    f"{where}: expected `of` of History {feature.name!r} to name one of {sorted(sizes)}, "
+                    f"received {feature.of!r}; a history has the ids of another feature"
+                )
+            sizes[feature.name] = sizes[feature.of]
+        if feature.name in sizes:
+            _check_id_column(where, split.x[feature.name], feature, sizes[feature.name])
+
+
+def _check_id_column(where: str, ids: np.ndarray, feature: Feature, size: int) -> None:
+    wide = isinstance(feature, MultiCategorical | History)
+    if isinstance(feature, MultiCategorical | History) and (
+        ids.shape[1:] != (feature.length,) or ids.dtype != np.int32
+    ):
+        raise ValueError(
+            f"{where}: expected int32 of shape {(len(ids), feature.length)} in x[{feature.name!r}], "
+            f"received {ids.dtype} of shape {ids.shape}; give every row `length` places"
+        )
+    outside = (ids < (PAD if wide else 0)) | (ids >= size)
+    if outside.any():
+        row, received = _first(outside, ids)
+        raise ValueError(
+            f"{where}: expected ids from 0 to {size - 1}{f', or {PAD} for none,' if wide else ''} in "
+            f"x[{feature.name!r}], received {received} in row {row}; raise the feature's size"
+        )
+    if wide and (late := (ids[:, :-1] == PAD) & (ids[:, 1:] != PAD)).any():
+        row, _ = _first(late, ids[:, :-1])
+        raise ValueError(
+            f"{where}: expected {PAD} only at the right end in x[{feature.name!r}], received {ids[row].tolist()} in "
+            f"row {row}; move the ids to the left"
+        )
+
+
+def _first(bad: np.ndarray, values: np.ndarray) -> tuple[int, object]:
+    """Row and value of the first that is bad."""
+    place = np.unravel_index(np.argmax(bad), bad.shape)
+    return int(place[0]), values[place]
+
+
+def _check_encoder(name: str, encoder: Encoder, features: tuple[Feature, ...]) -> None:
+    known = {feature.name: feature for feature in features}
+    made = {field.name for field in encoder.fields}
+    missing = [feature.name for feature in features if not feature.privileged and feature.name not in made]
+    if missing or made - set(known):
+        raise ValueError(
+            f"{name}: expected an encoder of the features {sorted(known)}, received one that lacks {missing} and has "
+            f"{sorted(made - set(known))} besides; give it a field for each feature that is not privileged"
+        )
+    for field in encoder.fields:
+        for role in ("size", "length", "of", "privileged"):
+            wanted, received = getattr(known[field.name], role, None), getattr(field, role, None)
+            if wanted != received:
+                raise ValueError(
+                    f"{name}: expected `{role}` {wanted} of the encoder's field {field.name!r}, as the feature has, "
+                    f"received {received}; learn both from the same rows"
+                )

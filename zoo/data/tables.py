@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.splits import check_train_rows
+from zoo.encoding import Encoder
 from zoo.features import Categorical, Numeric
+from zoo.fields import IdField, NumberField
+from zoo.transforms import as_is, standardised
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +38,18 @@ class Table:
             values = self.columns[name].astype(np.float64)
         except ValueError:
             values = np.array([_float_or_nan(text) for text in self.columns[name]])
-        self._refuse_first(~np.isfinite(values), name, "a number")
+        self.refuse_first(~np.isfinite(values), name, "a number")
         return values
+
+    def whole(self, name: str) -> np.ndarray:
+        """Column `name` as int64.
+
+        Raises:
+            ValueError: A value is no whole number of at most 18 digits. One line: file, row, column.
+        """
+        text = self.columns[name]
+        self.refuse_first(~np.char.isdigit(text) | (np.char.str_len(text) > 18), name, "a whole number")
+        return text.astype(np.int64)
 
     def labels(self, name: str, values: Mapping[str, int]) -> np.ndarray:
         """Column `name` as float32, by what `values` gives for each text.
@@ -45,10 +58,25 @@ class Table:
             ValueError: A text is not in `values`. One line: file, row, column.
         """
         text = self.columns[name]
-        self._refuse_first(~np.isin(text, list(values)), name, " or ".join(map(repr, values)))
+        self.refuse_first(~np.isin(text, list(values)), name, " or ".join(map(repr, values)))
         return np.array([values[value] for value in text], np.float32)
 
-    def _refuse_first(self, bad: np.ndarray, name: str, expected: str) -> None:
+    def derived(self, name: str, derive: Callable[[str], str]) -> np.ndarray:
+        """What `derive` makes of the texts of column `name`.
+
+        Raises:
+            ValueError: A text that `derive` refuses. One line: file, row, column.
+        """
+        made = {}
+        for text in np.unique(self.columns[name]).tolist():
+            try:
+                made[text] = derive(text)
+            except ValueError as error:
+                self.refuse_first(self.columns[name] == text, name, str(error))
+        return np.array([made[text] for text in self.columns[name]])
+
+    def refuse_first(self, bad: np.ndarray, name: str, expected: str) -> None:
+        """Raise for the first row that is `bad`. One line: file, row, column."""
         if bad.any():
             index = int(np.argmax(bad))
             # Rows of a file are counted from 1, and its header is the first.
@@ -98,41 +126,65 @@ def read_table(path: Path, names: tuple[str, ...], fetch: str, delimiter: str = 
 
 
 @dataclass(frozen=True)
-class Field:
+class Column:
     """How a column of a table becomes a feature.
 
     Args:
-        name: The column's name, and the feature's.
-        transform: From the column's float64 numbers to what is standardised; `None`: the values are ids.
+        name: The feature's name.
+        transform: One of `zoo.transforms.NUMBERS`, from the column's float64 numbers to what is standardised; `None`:
+            the values are ids.
         side, privileged: As in `zoo.features`.
+        column: The column's name in the table; `None`: the feature's.
+        derive: One of `zoo.transforms.TEXTS`, from a value to the text that has an id; `None`: the value itself.
     """
 
     name: str
     transform: Callable[[np.ndarray], np.ndarray] | None = None
     side: str = "context"
     privileged: bool = False
+    column: str | None = None
+    derive: Callable[[str], str] | None = None
 
 
-def encode_fields(
-    table: Table, fields: tuple[Field, ...], train: np.ndarray, dim: int
-) -> tuple[dict[str, np.ndarray], tuple[Categorical | Numeric, ...]]:
-    """`x` of all rows, one `(n,)` int32 or float32 column a field, and its features; both learnt from rows `train`."""
-    x: dict[str, np.ndarray] = {}
+def learn_columns(
+    table: Table, columns: tuple[Column, ...], train: np.ndarray, dim: int
+) -> tuple[tuple[Categorical | Numeric, ...], Encoder]:
+    """Features and encoder of the columns, learnt from the rows `train`."""
     features: list[Categorical | Numeric] = []
-    for field in fields:
-        if field.transform is None:
-            values = table.columns[field.name]
-            x[field.name], size = encode_ids(values, np.arange(len(values)), train)
-            features.append(Categorical(field.name, size, dim, field.side, field.privileged))
+    fields: list[IdField | NumberField] = []
+    for column in columns:
+        source = column.column or column.name
+        if column.transform is None:
+            known = table.columns[source] if column.derive is None else table.derived(source, column.derive)
+            derive = column.derive and column.derive.__name__
+            ids = IdField(column.name, source, vocabulary(known[train]), derive, column.privileged)
+            fields.append(ids)
+            features.append(Categorical(column.name, ids.size, dim, column.side, column.privileged))
         else:
-            column = field.transform(table.numbers(field.name))
-            x[field.name] = standardise(column, column[train])
-            features.append(Numeric(field.name, field.side, field.privileged))
-    return x, tuple(features)
+            known = column.transform(table.numbers(source))[train]
+            fields.append(number_field(column.name, source, known, column.transform, column.privileged))
+            features.append(Numeric(column.name, column.side, column.privileged))
+    return tuple(features), Encoder(tuple(fields))
 
 
-def encode_ids(values: np.ndarray, row: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, int]:
-    """Ids of `values[row]`, from 1 in the order of the values that are in the train rows, and the table's size.
+def vocabulary(known: np.ndarray) -> tuple[str, ...]:
+    """The distinct values of `known` in their order, as texts."""
+    return tuple(map(str, np.unique(known).tolist()))
+
+
+def number_field(
+    name: str,
+    column: str,
+    known: np.ndarray,
+    transform: Callable[[np.ndarray], np.ndarray] = as_is,
+    privileged: bool = False,
+) -> NumberField:
+    """The field of a raw column, whose transformed numbers of the train rows are `known`."""
+    return NumberField(name, column, *_moments(known), transform.__name__, privileged)
+
+
+def encode_ids(values: np.ndarray, row: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Ids of `values[row]`, from 1 in the order of the values that are in the train rows, and these values.
 
     Id 0 stands for every value that is not in the train rows.
     """
@@ -140,23 +192,16 @@ def encode_ids(values: np.ndarray, row: np.ndarray, train: np.ndarray) -> tuple[
     seen = np.zeros(len(distinct), bool)
     seen[code[row[train]]] = True
     ids = np.where(seen, np.cumsum(seen), 0).astype(np.int32)
-    return ids[code[row]], int(seen.sum()) + 1
+    return ids[code[row]], tuple(map(str, distinct[seen].tolist()))
 
 
 def standardise(column: np.ndarray, known: np.ndarray) -> np.ndarray:
     """`column` as float32, by mean and standard deviation of `known` (its train rows); not scaled if that is 0."""
-    # Rounded, so that the last bits of another machine's log and sums do not change the data set's hash.
-    return np.round((column - known.mean()) / (known.std() or 1.0), 4).astype(np.float32)
+    return standardised(column, *_moments(known))
 
 
-def as_is(values: np.ndarray) -> np.ndarray:
-    """`values`: the transform of a column without a heavy tail."""
-    return values
-
-
-def signed_log1p(values: np.ndarray) -> np.ndarray:
-    """sign(v) log(1 + |v|), which draws in both tails and keeps 0 and the order."""
-    return np.sign(values) * np.log1p(np.abs(values))
+def _moments(known: np.ndarray) -> tuple[float, float]:
+    return float(known.mean()), float(known.std()) or 1.0
 
 
 def stratified_parts(

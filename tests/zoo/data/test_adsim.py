@@ -54,6 +54,16 @@ def test_train_rows_are_the_first_and_change_no_other_row(data):
         adsim.load(train_rows=300_001)
 
 
+def test_the_encoder_takes_the_logs_own_ids_and_counters(data, log, assert_encodes):
+    raw = {name: column[340_000:] for name, column in (log.ids | log.counters).items()}
+    assert_encodes(data, raw, data.test)
+    raw["slot"] = np.where(raw["slot"] == 7, 8, raw["slot"])
+    with pytest.raises(
+        ValueError, match=r"raw column 'slot', row .*: expected a whole number from 0 to 7, received '8'"
+    ):
+        data.encoder.encode(raw)
+
+
 def test_clicks_have_the_true_probability(log):
     """Calibrated in every decile of the probability, to five standard errors."""
     for rows in np.array_split(np.argsort(log.probability), 10):

@@ -239,6 +239,8 @@ def test_real_movielens():
     clicks = sum(split.y.sum(dtype=float) for _, split in data.splits())
     assert clicks == 575_281
     assert {feature.name: feature.size for feature in ids(data)}["user_id"] == 6041
+    # That of zoo/results/compare_ml1m.json.
+    assert data.content_hash == "9c3bf18cc26f16d3eb97b2c7965479d766479a18c5ce660c04b4ebab65861405"
     for name in RATES:
         column = data.train.x[name].astype(float)
         assert abs(column.mean()) < 1e-4

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from zoo.data import Dataset, Split
-from zoo.features import Categorical, Numeric
+from zoo.encoding import Encoder
+from zoo.features import Categorical, History, MultiCategorical, Numeric
+from zoo.fields import IdField, NumberField
 
 
 def clicks(rows=4, *, seed=0):
@@ -167,3 +169,79 @@ def test_checks_unlabelled_rows(spoil, message):
     with pytest.raises(ValueError, match=re.escape(f"toy, unlabelled split: {message}")) as error:
         dataset(unlabelled=spoiled)
     assert "\n" not in str(error.value)
+
+
+def films(rows=4):
+    split = clicks(rows)
+    tags = np.tile(np.array([2, 0, -1], np.int32), (rows, 1))
+    history = np.tile(np.array([4, -1], np.int32), (rows, 1))
+    return Split({**split.x, "tags": tags, "history": history}, split.y, split.groups)
+
+
+FILMS = (Categorical("item_id", 5), Numeric("price"), MultiCategorical("tags", 3, 3), History("history", "item_id", 2))
+
+
+def film_dataset(spoiled, features=FILMS):
+    return dataset(spoiled, validation=films(), test=films(), features=features)
+
+
+def test_columns_of_several_ids_are_cut_and_hashed_with_the_others():
+    data = film_dataset(films())
+    assert data.train.take(2).x["tags"].shape == (2, 3)
+    other = films()
+    other.x["history"][3, 1] = 0
+    assert film_dataset(other).content_hash != data.content_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "message"),
+    [
+        ("tags", (2, 1), 3, "expected ids from 0 to 2, or -1 for none, in x['tags'], received 3 in row 2"),
+        ("tags", (1, 0), -2, "expected ids from 0 to 2, or -1 for none, in x['tags'], received -2 in row 1"),
+        ("history", (3, 1), 5, "expected ids from 0 to 4, or -1 for none, in x['history'], received 5 in row 3"),
+        ("tags", (1, 0), -1, "expected -1 only at the right end in x['tags'], received [-1, 0, -1] in row 1"),
+        ("item_id", 2, -1, "expected ids from 0 to 4 in x['item_id'], received -1 in row 2"),
+    ],
+)
+def test_names_a_bad_id_of_several(name, place, value, message):
+    spoiled = films()
+    spoiled.x[name][place] = value
+    with pytest.raises(ValueError, match=re.escape(f"toy, train split: {message}")) as error:
+        film_dataset(spoiled)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("column", [np.zeros((4, 2), np.int32), np.zeros(4, np.int32), np.zeros((4, 3), np.int64)])
+def test_refuses_another_shape_or_kind_of_several_ids(column):
+    spoiled = films()
+    spoiled.x["tags"] = column
+    with pytest.raises(ValueError, match=r"expected int32 of shape \(4, 3\) in x\['tags'\], received int"):
+        film_dataset(spoiled)
+
+
+def test_refuses_a_history_of_what_has_no_ids():
+    with pytest.raises(
+        ValueError, match=r"`of` of History 'history' to name one of \['item_id', 'tags'\], received 'pr"
+    ):
+        film_dataset(films(), (*FILMS[:3], History("history", "price", 2)))
+
+
+ITEM, PRICE = IdField("item_id", "item", tuple("abcd")), NumberField("price", "price", 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ((ITEM,), "received one that lacks ['price'] and has [] besides"),
+        ((ITEM, PRICE, IdField("shop", "shop", ())), "received one that lacks [] and has ['shop'] besides"),
+        ((IdField("item_id", "item", tuple("abc")), PRICE), "expected `size` 5 of the encoder's field 'item_id'"),
+        ((ITEM, NumberField("price", "price", 0.0, 1.0, privileged=True)), "expected `privileged` False of the enc"),
+    ],
+)
+def test_refuses_an_encoder_of_other_features(fields, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        dataset(encoder=Encoder(fields))
+
+
+def test_the_encoder_leaves_the_hash():
+    assert dataset(encoder=Encoder((ITEM, PRICE))).content_hash == dataset().content_hash

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from zoo.data import tables
-from zoo.data.tables import Field, as_is, encode_fields, read_table, signed_log1p, stratified_parts
+from zoo.data.tables import Column, learn_columns, read_table, stratified_parts
 from zoo.features import Categorical, Numeric
+from zoo.transforms import as_is, called_before
 
 TEXT = '"name","size"\n"a",1\n"b",-2.5\n"a",3e2\n'
 
@@ -58,20 +59,28 @@ def test_names_the_row_and_column_of_a_foreign_label(tmp_path):
 
 def test_vocabulary_and_moments_come_from_the_train_rows(tmp_path):
     table = read(tmp_path, "name,size\nb,3\nc,5\na,100\nb,4\n")
-    fields = (Field("name", side="item"), Field("size", as_is, privileged=True))
-    x, features = encode_fields(table, fields, np.array([1, 0]), dim=8)
-    assert features == (Categorical("name", 3, 8, "item"), Numeric("size", "context", privileged=True))
-    np.testing.assert_array_equal(x["name"], [1, 2, 0, 1])
+    columns = (Column("kind", side="item", column="name"), Column("size", as_is, privileged=True))
+    features, encoder = learn_columns(table, columns, np.array([1, 0]), dim=8)
+    assert features == (Categorical("kind", 3, 8, "item"), Numeric("size", "context", privileged=True))
+    x = encoder.encode(table.columns, privileged=True)
+    np.testing.assert_array_equal(x["kind"], [1, 2, 0, 1])
     np.testing.assert_array_equal(x["size"], [-1, 1, 96, 0])
-    assert (x["name"].dtype, x["size"].dtype) == (np.int32, np.float32)
+    assert (x["kind"].dtype, x["size"].dtype) == (np.int32, np.float32)
+    assert set(encoder.encode(table.columns)) == {"kind"}
+
+
+def test_a_derived_column_has_the_ids_of_what_is_derived(tmp_path):
+    table = read(tmp_path, "name,size\nb,-1\nc,5\na,90\n")
+    columns = (Column("called", column="size", derive=called_before),)
+    _, encoder = learn_columns(table, columns, np.array([0, 1, 2]), dim=8)
+    np.testing.assert_array_equal(encoder.encode(table.columns)["called"], [1, 2, 2])
+    table = read(tmp_path, "name,size\nb,-1\nc,soon\n")
+    with pytest.raises(ValueError, match=r"row 3: expected a whole number of days, .* in size, received 'soon'; fetch"):
+        learn_columns(table, columns, np.array([0]), dim=8)
 
 
 def test_a_column_that_is_constant_on_the_train_rows_is_centred():
     np.testing.assert_array_equal(tables.standardise(np.array([2.0, 2, 5]), np.array([2.0, 2])), [0, 0, 3])
-
-
-def test_signed_log_keeps_sign_zero_and_order():
-    np.testing.assert_allclose(signed_log1p(np.array([-(np.e - 1), 0, np.e**2 - 1])), [-1, 0, 2])
 
 
 @pytest.mark.parametrize("share", [5, 10])

@@ -1,0 +1,127 @@
+"""Model cards: what a preset's metadata say, as Markdown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_NAMES = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "accuracy": "accuracy"}
+
+
+def card(metadata: Mapping[str, Any]) -> str:
+    """Return the model card of a pretrained pair.
+
+    Args:
+        metadata: What `Preset.metadata` returns of a preset that `zoo.packing.pack` wrote.
+    """
+    lines = [f"# {metadata['name']}", "", *_what(metadata), "", "## Results", "", *_results(metadata), ""]
+    lines += ["## Nets", "", *_nets(metadata), "", "## Training", "", *_training(metadata), ""]
+    lines += ["## Data, licence, limits", "", *_terms(metadata), "", "## Files", "", *_files(metadata)]
+    return "\n".join(lines) + "\n"
+
+
+def closed_gap(metadata: Mapping[str, Any], score: str) -> float | None:
+    """Return the share of the way from base to booster that the light net goes, of the means over the seeds.
+
+    None where the booster is not better than the base: there is no way to go.
+    """
+    means = {name: row["test"][score]["mean"] for name, row in metadata["results"].items()}
+    way = means["booster"] - means["base"]
+    return (means[metadata["method"]] - means["base"]) / way if way > 0 else None
+
+
+def _what(metadata: Mapping[str, Any]) -> list[str]:
+    row = metadata["results"][metadata["method"]]
+    return [
+        f"A light net and its booster, trained together by {row['title']}: {row['equation']}.",
+        "Only the light net serves.",
+        "",
+        "```python",
+        "import zoo",
+        "",
+        f'light = zoo.load_light("{metadata["name"]}")  # the booster\'s file stays closed',
+        f'pair = zoo.load("{metadata["name"]}")',
+        "```",
+        "",
+        verdict(metadata),
+    ]
+
+
+def verdict(metadata: Mapping[str, Any]) -> str:
+    """Return one sentence: whether the light net beats its base on the mean over the seeds, and what way it goes."""
+    score = metadata["metric"]
+    rows = metadata["results"]
+    base, light = (rows[name]["test"][score]["mean"] for name in ("base", metadata["method"]))
+    seeds, name = len(rows[metadata["method"]]["seeds"]), _NAMES[score]
+    scores = f"test {name} {light:.4f} against {base:.4f}, mean of {seeds} seeds"
+    if light <= base:
+        return f"**The light net does not beat its base**: {scores}."
+    gap = closed_gap(metadata, score)
+    way = "; the booster alone is not better than the base" if gap is None else f", {gap:.0%} of the way to the booster"
+    return f"The light net beats its base: {scores}{way}."
+
+
+def _results(metadata: Mapping[str, Any]) -> list[str]:
+    rows = metadata["results"]
+    scores = list(rows["base"]["test"])
+    seeds = ", ".join(map(str, rows[metadata["method"]]["seeds"]))
+    lines = [
+        f"Test split, mean ± standard deviation over seeds {seeds}; the test split chose nothing.",
+        "",
+        "| net | " + " | ".join(_NAMES[score] for score in scores) + " | training s |",
+        "| --- |" + " ---: |" * (len(scores) + 1),
+    ]
+    for name, row in rows.items():
+        cells = [f"{row['test'][s]['mean']:.4f} ± {row['test'][s]['std']:.4f}" for s in scores]
+        title = f"**light net, {row['title']}**" if name == metadata["method"] else row["title"]
+        lines.append(f"| {title} | {' | '.join(cells)} | {sum(row['seconds']) / len(row['seconds']):.3g} |")
+    chosen = (
+        f"seed {metadata['seed']}, whose light net gains most over its base in validation {_NAMES[metadata['metric']]}"
+    )
+    names = " | ".join(_NAMES[score] for score in scores)
+    lines += ["", f"The weights here are those of {chosen}:", ""]
+    lines += [f"| net | split | {names} |", "| --- | --- |" + " ---: |" * len(scores)]
+    for head, net in metadata["nets"].items():
+        for split in ("validation", "test"):
+            lines.append(f"| {head} | {split} | " + " | ".join(f"{net[split][s]:.4f}" for s in scores) + " |")
+    return lines
+
+
+def _nets(metadata: Mapping[str, Any]) -> list[str]:
+    lines = ["| net | parameters | multiply-adds a row |", "| --- | ---: | ---: |"]
+    for head, net in metadata["nets"].items():
+        lines.append(f"| {head} | {net['parameters']:,} | {net['multiply_adds']:,} |")
+    latency = metadata["latency"]
+    if latency:
+        times = f"p50 {latency['p50_ms']:.3f} ms, p99 {latency['p99_ms']:.3f} ms"
+        batch = f"batch of {latency['batch_size']}, {latency['threads']} thread"
+        where = f"{latency['runtime']}, {latency['device']}"
+        lines += ["", f"Latency of the light net, exported to ONNX: {times}; {batch}, {where}."]
+    return lines
+
+
+def _training(metadata: Mapping[str, Any]) -> list[str]:
+    recipe, trained = metadata["recipe"], metadata["trained"]
+    told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in recipe.items() if value is not None)
+    return [
+        f"Recipe: {told}. Factor of the hint weight, chosen on validation: {metadata['factor']:g}.",
+        "",
+        f"`{trained['command']}`",
+        "",
+        f"On {trained['backend']}, {trained['device']}, {trained['date'][:10]}, commit {trained['git_commit']}, keras "
+        f"{trained['versions']['keras']}. Paper: {metadata['paper']}.",
+    ]
+
+
+def _terms(metadata: Mapping[str, Any]) -> list[str]:
+    data = metadata["data"]
+    rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
+    lines = [
+        f"{data['source']} Rows: {rows}.",
+        "",
+        f"Terms of the data, which the weights inherit: {metadata['licence']}.",
+    ]
+    return [*lines, "", metadata["limits"]] if metadata["limits"] else lines
+
+
+def _files(metadata: Mapping[str, Any]) -> list[str]:
+    lines = ["| file | bytes | SHA-256 |", "| --- | ---: | --- |"]
+    return lines + [f"| {name} | {file.bytes:,} | `{file.sha256}` |" for name, file in metadata["files"].items()]

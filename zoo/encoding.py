@@ -1,0 +1,124 @@
+"""From the raw values of a request, by column name, to the columns that a model reads.
+
+encoder = zoo.data.bank.load().encoder
+light.predict(encoder.encode({"age": [41, 30], "job": ["admin.", "student"], ...}))
+Encoder.from_json(encoder.to_json()) == encoder
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, get_args
+
+import numpy as np
+
+from zoo.fields import Field, HistoryField, IdField
+from zoo.raw_values import RawColumn, refuse_value
+
+FORMAT = "rocket-keras encoder 1"
+KINDS = {kind.__name__: kind for kind in get_args(Field)}
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How each column of a model's `x` is made of raw values.
+
+    Args:
+        fields: One a column of `x`.
+
+    Raises:
+        ValueError: No fields, two of one name, or a history of a field that is none of the `IdField`s.
+    """
+
+    fields: tuple[Field, ...]
+
+    def __post_init__(self) -> None:
+        names = [field.name for field in self.fields]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"expected fields of different names, received {names}; give each column one field")
+        for field in self.fields:
+            if isinstance(field, HistoryField) and field.of not in self._id_fields:
+                raise ValueError(
+                    f"expected `of` of HistoryField {field.name!r} to name an IdField, received {field.of!r}; "
+                    "a history has the ids of another column"
+                )
+
+    @cached_property
+    def _id_fields(self) -> dict[str, IdField]:
+        return {field.name: field for field in self.fields if isinstance(field, IdField)}
+
+    def columns(self, privileged: bool = False) -> tuple[str, ...]:
+        """Names of the raw columns that `encode` reads, each once."""
+        return tuple(dict.fromkeys(field.column for field in self._chosen(privileged)))
+
+    def encode(self, raw: Mapping[str, RawColumn], privileged: bool = False) -> dict[str, np.ndarray]:
+        """`x` of the rows: int32 ids and float32 numbers by the features' names.
+
+        Args:
+            raw: An array or list a raw column, of one value a row: a text or a number; of a multi-valued column or a
+                history, a list of values or one text with separators. All of one length; other columns are ignored.
+            privileged: Whether to make the privileged columns too, which the light net does not read.
+
+        Raises:
+            ValueError: A column is missing, of another length than the others, or holds what cannot be read. One line:
+                column, row (from 0).
+        """
+        chosen = self._chosen(privileged)
+        self._check(raw, self.columns(privileged))
+        x = {}
+        for field in chosen:
+            values = raw[field.column]
+            if isinstance(field, HistoryField):
+                x[field.name] = field.encode(values, self._id_fields[field.of])
+            else:
+                x[field.name] = field.encode(values)
+        return x
+
+    def to_json(self) -> str:
+        """The encoder as JSON text, which `from_json` reads."""
+        fields = [{"kind": type(field).__name__, **dataclasses.asdict(field)} for field in self.fields]
+        return json.dumps({"format": FORMAT, "fields": fields})
+
+    @staticmethod
+    def from_json(text: str) -> "Encoder":
+        """The encoder that `to_json` wrote.
+
+        Raises:
+            ValueError: `text` is something else. One line.
+        """
+        try:
+            content = json.loads(text)
+            if content["format"] != FORMAT:
+                raise ValueError(f"format {content['format']!r}")
+            return Encoder(tuple(_field(values) for values in content["fields"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"expected the JSON of an encoder, format {FORMAT!r}, received {str(text)[:80]!r} "
+                f"({type(error).__name__}: {error}); write it with Encoder.to_json"
+            ) from error
+
+    def _chosen(self, privileged: bool) -> list[Field]:
+        return [field for field in self.fields if privileged or not field.privileged]
+
+    @staticmethod
+    def _check(raw: Mapping[str, RawColumn], columns: tuple[str, ...]) -> None:
+        lengths = {}
+        for column in columns:
+            if column not in raw:
+                raise ValueError(
+                    f"expected the raw columns {list(columns)}, received none named {column!r}; add it, one value a row"
+                )
+            values = raw[column]
+            scalar = isinstance(values, np.ndarray) and not values.ndim
+            if isinstance(values, str | bytes) or not hasattr(values, "__len__") or scalar:
+                raise refuse_value(column, None, "an array or list of values", values)
+            lengths[column] = len(values)
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"expected raw columns of one length, received {lengths}; give every row a value in each")
+
+
+def _field(values: Mapping[str, Any]) -> Field:
+    arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return KINDS[arguments.pop("kind")](**arguments)

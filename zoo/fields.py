@@ -1,0 +1,174 @@
+"""How one column of a model's `x` is made of one raw column: the fields of `zoo.encoding.Encoder`."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from zoo.features import PAD
+from zoo.raw_values import RawColumn, derived, lists, numbers, refuse_first, texts
+from zoo.transforms import NUMBERS, TEXTS, standardised
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    name: str
+    column: str
+    values: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, tuple) or not all(isinstance(value, str) for value in self.values):
+            raise ValueError(f"expected `values` of field {self.name!r} to be a tuple of texts; give ids to texts")
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"expected each of `values` of field {self.name!r} once; an id belongs to one value")
+
+    @property
+    def size(self) -> int:
+        """Number of ids."""
+        return len(self.values) + 1
+
+    @cached_property
+    def id_of(self) -> dict[str, int]:
+        """The id of each of `values`."""
+        return {value: place for place, value in enumerate(self.values, start=1)}
+
+
+@dataclass(frozen=True)
+class IdField(_Vocabulary):
+    """A value's id: its place in `values`, from 1; 0 for every other value, the unseen and the rare.
+
+    Args:
+        name: The feature's name, and its column in `x`.
+        column: The raw column's name.
+        values: The texts that have an id. Raw whole numbers are read as texts.
+        derive: Name in `zoo.transforms.TEXTS` of the function from a raw text to the one that has an id.
+        privileged: Known in training only.
+
+    Raises:
+        ValueError: A value is no text or stands twice, or no such function.
+    """
+
+    derive: str | None = None
+    privileged: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.derive is not None:
+            _check_choice(self.name, "derive", self.derive, TEXTS)
+
+    def encode(self, values: RawColumn) -> np.ndarray:
+        """`(n,)` int32 ids."""
+        known = derived(self.column, texts(self.column, values), self.derive)
+        return np.fromiter((self.id_of.get(text, 0) for text in known), np.int32, len(known))
+
+
+@dataclass(frozen=True)
+class KnownIdField:
+    """An id that is the raw value itself, a whole number from 0 to `size - 1`; others are refused."""
+
+    name: str
+    column: str
+    size: int
+    privileged: bool = False
+
+    def encode(self, values: RawColumn) -> np.ndarray:
+        """`(n,)` int32 ids."""
+        expected = f"a whole number from 0 to {self.size - 1}"
+        ids = numbers(self.column, values, expected)
+        refuse_first((ids < 0) | (ids >= self.size) | (ids % 1 != 0), self.column, expected, values)
+        return ids.astype(np.int32)
+
+
+@dataclass(frozen=True)
+class NumberField:
+    """A number, transformed and standardised.
+
+    Args:
+        name, column, privileged: As in `IdField`.
+        mean, std: Of the transformed numbers of the train rows.
+        transform: Name in `zoo.transforms.NUMBERS`.
+
+    Raises:
+        ValueError: No such transform, or `std` is not above 0.
+    """
+
+    name: str
+    column: str
+    mean: float
+    std: float
+    transform: str = "as_is"
+    privileged: bool = False
+
+    def __post_init__(self) -> None:
+        _check_choice(self.name, "transform", self.transform, NUMBERS)
+        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
+            raise ValueError(
+                f"expected a finite `mean` and `std` above 0 of field {self.name!r}, received {self.mean!r} and "
+                f"{self.std!r}; give 1 for a column that is constant"
+            )
+
+    def encode(self, values: RawColumn) -> np.ndarray:
+        """`(n,)` float32."""
+        return standardised(NUMBERS[self.transform](numbers(self.column, values, "a number")), self.mean, self.std)
+
+
+@dataclass(frozen=True)
+class IdsField(_Vocabulary):
+    """The ids of several values a row, `zoo.features.PAD` at the right; of more than `length` values the first ones.
+
+    Args:
+        name, column, values, privileged: As in `IdField`.
+        length: Places a row.
+        separator: What stands between the values where a row is one text.
+    """
+
+    length: int
+    separator: str = "|"
+    privileged: bool = False
+
+    def encode(self, rows: RawColumn) -> np.ndarray:
+        """`(n, length)` int32 ids."""
+        kept = [row[: self.length] for row in lists(self.column, rows, self.separator)]
+        return _padded([[self.id_of.get(value, 0) for value in row] for row in kept], self.length)
+
+
+@dataclass(frozen=True)
+class HistoryField:
+    """The ids of a user's last `length` events, oldest first, `zoo.features.PAD` at the right.
+
+    Args:
+        name, column, privileged: As in `IdField`.
+        of: Name of the `IdField` whose ids the events have.
+        length: Places a row.
+        separator: What stands between the events where a row is one text.
+    """
+
+    name: str
+    column: str
+    of: str
+    length: int
+    separator: str = "|"
+    privileged: bool = False
+
+    def encode(self, rows: RawColumn, of: IdField) -> np.ndarray:
+        """`(n, length)` int32 ids, by the vocabulary of the field `of`."""
+        events = [row[-self.length :] for row in lists(self.column, rows, self.separator)]
+        return _padded([[of.id_of.get(event, 0) for event in row] for row in events], self.length)
+
+
+Field = IdField | KnownIdField | NumberField | IdsField | HistoryField
+
+
+def _padded(ids: list[list[int]], length: int) -> np.ndarray:
+    column = np.full((len(ids), length), PAD, np.int32)
+    for row, mine in enumerate(ids):
+        column[row, : len(mine)] = mine
+    return column
+
+
+def _check_choice(name: str, argument: str, received: str, known: dict) -> None:
+    if received not in known:
+        raise ValueError(
+            f"expected `{argument}` of field {name!r} to be one of {sorted(known)}, received {received!r}; name one"
+        )
