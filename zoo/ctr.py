@@ -3,15 +3,20 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import keras
 from keras import layers
 
 from rocket_keras.pair import Pair
-from zoo.ctr_columns import Block, Columns, make_blocks
-from zoo.ctr_towers import TOWERS, Tower, mlp_ensemble, two_tower
-from zoo.features import Categorical, Feature
+from zoo.ctr_checks import check_bottom, check_features, check_sharing
+from zoo.ctr_columns import Block, Columns, table_of
+from zoo.ctr_dense import Tower
+from zoo.ctr_lookups import make_blocks, make_tables
+from zoo.ctr_towers import TOWERS, mlp_ensemble, two_tower
+from zoo.features import Feature, History, MultiCategorical, Numeric
+from zoo.pretrained import pretrained
 
 __all__ = ["TOWERS", "Columns", "Tower", "ctr_pair", "hidden_taps", "mlp_ensemble", "two_tower"]
 
@@ -29,32 +34,38 @@ def ctr_pair(
     sharing: Sharing = "embeddings",
     share_except: Sequence[str] = (),
     private_dim: int = 0,
+    weights: str | Path | None = None,
 ) -> Pair:
     """Build a light and a booster net over shared embeddings and private towers.
 
     Shared embeddings are looked up once for both nets, in one gather a width (beside a two-tower net, one a side and
-    width). Features marked `privileged` are read by the booster alone.
+    width) and one a feature of several ids. Features marked `privileged` are read by the booster alone.
 
     Args:
-        features: `zoo.Categorical` and `zoo.Numeric` columns. Each is an input of its name, `(batch,)`.
-        light, booster: A name in `zoo.ctr.TOWERS` ("mlp", "mlp_ensemble", "two_tower"), or a function
-            `(columns, units, logits, name) -> logits` with `columns` a `zoo.ctr.Columns`: `columns.joined()` is all
-            that the net reads, `(batch, width)`, and `columns.joined(only=["price"])` the columns of one feature.
+        features: `zoo.Categorical` and `zoo.Numeric` columns, each an input of its name, `(batch,)`;
+            `zoo.MultiCategorical` and `zoo.History` columns, inputs `(batch, length)`. A history reads the table of its
+            `of`, whoever owns that.
+        light, booster: A name in `zoo.ctr.TOWERS` ("mlp", "mlp_ensemble", "two_tower", "wide_deep", "deepfm", "dcnv2",
+            "din"), or a function `(columns, units, logits, name) -> logits` with `columns` a `zoo.ctr.Columns`:
+            `columns.joined()` is all that the net reads, `(batch, width)`, `columns.joined(only=["price"])` the columns
+            of one feature, and `columns.sequence("history")` the events of a history one by one.
         light_units, booster_units: Widths of the towers' hidden layers.
         bottom_units: Widths of dense layers that both nets share above the shared embeddings and the numbers.
         logits: 1 for a click; 2 for the paper's two-class head.
         sharing: `"embeddings"`: one set of tables for both nets. `"none"`: a set for each.
-        share_except: Categorical features with a table in each net although the others share theirs (Xu et al.: the
-            user's id).
-        private_dim: Width of a private embedding of each categorical feature that the light net gets beside the shared
-            one; 0 for none.
+        share_except: Features of ids with a table in each net although the others share theirs (Xu et al.: the user's
+            id). A history goes with its `of`.
+        private_dim: Width of a private embedding of each feature of ids that the light net gets beside the shared one;
+            0 for none.
+        weights: What `zoo.load` takes, of a pair of the same features and arguments; heads of another number of logits
+            stay fresh. None: all is fresh.
 
     Returns:
-        The pair, untrained. A 576-wide input with light units (200, 80) and 2 logits makes 131,360 multiply-adds.
+        The pair. A 576-wide input with light units (200, 80) and 2 logits makes 131,360 multiply-adds.
 
     Raises:
-        ValueError: No feature for the light net, a name twice, an unknown tower or sharing, a `share_except` that is
-            not a categorical feature of both nets, or options that contradict each other.
+        ValueError: No feature for the light net, a name twice, a history of no categorical feature, an unknown tower or
+            sharing, a `share_except` that is not a feature of ids of both nets, or options that contradict each other.
 
     References:
         Zhou et al., Rocket Launching, AAAI 2018, section on display advertising; Xu et al., Privileged Features
@@ -62,26 +73,35 @@ def ctr_pair(
     """
     light_tower, booster_tower = _tower("light", light), _tower("booster", booster)
     by_side = two_tower in (light_tower, booster_tower)
-    _check_features(features)
-    _check_sharing(features, sharing, share_except, private_dim)
-    _check_bottom(bottom_units, sharing, by_side)
-    inputs = {f.name: keras.Input((), dtype=_dtype(f), name=f.name) for f in features}
+    check_features(features)
+    check_sharing(features, sharing, share_except, private_dim)
+    check_bottom(bottom_units, sharing, by_side)
+    inputs = {f.name: keras.Input(_shape(f), dtype=_dtype(f), name=f.name) for f in features}
     unprivileged = [feature for feature in features if not feature.privileged]
-    categorical = [feature for feature in unprivileged if isinstance(feature, Categorical)]
-    twice = [feature for feature in categorical if sharing == "none" or feature.name in share_except]
-    shared = _bottom(make_blocks("shared", [f for f in unprivileged if f not in twice], inputs, by_side), bottom_units)
-    own = make_blocks("light", twice, inputs, by_side)
+    of_ids = [feature for feature in unprivileged if not isinstance(feature, Numeric)]
+    twice = [feature for feature in of_ids if sharing == "none" or table_of(feature) in share_except]
+    once = [feature for feature in unprivileged if feature not in twice]
+    shared_tables = make_tables("shared", once, by_side)
+    shared = _bottom(make_blocks("shared", once, inputs, shared_tables, by_side), bottom_units)
+    own = make_blocks("light", twice, inputs, make_tables("light", twice, by_side), by_side)
     if private_dim:
-        narrow = [replace(feature, dim=private_dim) for feature in categorical]
-        own += make_blocks("light_private", narrow, inputs, by_side)
-    hidden = make_blocks("booster", [f for f in features if f.privileged or f in twice], inputs, by_side)
-    light_logits = light_tower(Columns(tuple(unprivileged), shared + own), light_units, logits, "light")
-    booster_logits = booster_tower(Columns(tuple(features), shared + hidden), booster_units, logits, "booster")
-    return Pair(
+        narrow = [feature if isinstance(feature, History) else replace(feature, dim=private_dim) for feature in of_ids]
+        tables = make_tables("light_private", narrow, by_side)
+        own += make_blocks("light_private", narrow, inputs, tables, by_side)
+    hidden = [feature for feature in features if feature.privileged or feature in twice]
+    # A privileged history of a shared feature reads the shared rows.
+    booster_tables = {**shared_tables, **make_tables("booster", hidden, by_side)}
+    beside = make_blocks("booster", hidden, inputs, booster_tables, by_side)
+    light_columns = Columns(tuple(unprivileged), shared + own, inputs)
+    booster_columns = Columns(tuple(features), shared + beside, inputs)
+    light_logits = light_tower(light_columns, light_units, logits, "light")
+    booster_logits = booster_tower(booster_columns, booster_units, logits, "booster")
+    pair = Pair(
         light=keras.Model({f.name: inputs[f.name] for f in unprivileged}, light_logits, name="light"),
         booster=keras.Model(inputs, booster_logits, name="booster"),
         privileged=[feature.name for feature in features if feature.privileged],
     )
+    return pretrained(pair, weights)
 
 
 def hidden_taps(pair: Pair) -> tuple[tuple[str, str], ...]:
@@ -89,19 +109,27 @@ def hidden_taps(pair: Pair) -> tuple[tuple[str, str], ...]:
 
     Returns:
         One tuple `(light layer, booster layer)`; none where a net has no single such layer: no hidden layer, two
-        towers, or an ensemble.
+        towers, or an ensemble. Where Dice follows the dense layer, it is the Dice layer.
     """
     last = [_last_hidden(model, head) for model, head in ((pair.light, "light"), (pair.booster, "booster"))]
     return ((last[0], last[1]),) if last[0] and last[1] else ()
 
 
 def _last_hidden(model: keras.Model, head: str) -> str | None:
-    found = [int(match[1]) for layer in model.layers if (match := re.fullmatch(rf"{head}_dense(\d+)", layer.name))]
-    return f"{head}_dense{max(found)}" if found else None
+    names = {layer.name for layer in model.layers}
+    found = [int(match[1]) for name in names if (match := re.fullmatch(rf"{head}_dense(\d+)", name))]
+    if not found:
+        return None
+    active = f"{head}_dice{max(found)}"
+    return active if active in names else f"{head}_dense{max(found)}"
 
 
 def _dtype(feature: Feature) -> str:
-    return "int32" if isinstance(feature, Categorical) else "float32"
+    return "float32" if isinstance(feature, Numeric) else "int32"
+
+
+def _shape(feature: Feature) -> tuple[int, ...]:
+    return (feature.length,) if isinstance(feature, MultiCategorical | History) else ()
 
 
 def _bottom(shared: tuple[Block, ...], units: Sequence[int]) -> tuple[Block, ...]:
@@ -116,7 +144,7 @@ def _bottom(shared: tuple[Block, ...], units: Sequence[int]) -> tuple[Block, ...
     x = block.tensor
     for i, width in enumerate(units):
         x = layers.Dense(width, activation="relu", name=f"shared_dense{i}")(x)
-    return (Block(block.features, x, mixed=True),)
+    return (replace(block, tensor=x, mixed=True),)
 
 
 def _tower(argument: str, tower: str | Tower) -> Tower:
@@ -127,42 +155,3 @@ def _tower(argument: str, tower: str | Tower) -> Tower:
             f"expected `{argument}` to be one of {sorted(TOWERS)} or a function, received {tower!r}; choose one of them"
         )
     return TOWERS[tower]
-
-
-def _check_features(features: Sequence[Feature]) -> None:
-    names = [feature.name for feature in features]
-    if len(set(names)) < len(names):
-        raise ValueError(f"expected each feature with a name of its own, received {names}; rename the doubles")
-    if all(feature.privileged for feature in features):
-        raise ValueError(
-            f"expected at least one feature that is not privileged, received {names}; the light net reads only such"
-        )
-
-
-def _check_sharing(features: Sequence[Feature], sharing: str, share_except: Sequence[str], private_dim: int) -> None:
-    if sharing not in ("embeddings", "none"):
-        raise ValueError(
-            f"expected `sharing` to be 'embeddings' or 'none', received {sharing!r}; choose one of the two"
-        )
-    if not isinstance(private_dim, int) or isinstance(private_dim, bool) or private_dim < 0:
-        raise ValueError(
-            f"expected `private_dim` to be a width of 0 or more, received {private_dim!r}; give 0 for none"
-        )
-    if sharing == "none" and (share_except or private_dim):
-        raise ValueError(
-            f"expected `share_except` and `private_dim` with sharing='embeddings' alone, received {share_except!r} and "
-            f"{private_dim} with sharing='none'; leave them out, every table is private already"
-        )
-    possible = [f.name for f in features if isinstance(f, Categorical) and not f.privileged]
-    unknown = [name for name in share_except if name not in possible]
-    if unknown:
-        raise ValueError(
-            f"expected `share_except` to name categorical features of both nets, {possible}, received {unknown}; "
-            "correct the names"
-        )
-
-
-def _check_bottom(bottom_units: Sequence[int], sharing: str, by_side: bool) -> None:
-    if bottom_units and (sharing == "none" or by_side):
-        why = "sharing='none'" if sharing == "none" else "a two-tower net, whose sides must not mix"
-        raise ValueError(f"expected no `bottom_units` beside {why}, received {bottom_units!r}; leave them out")

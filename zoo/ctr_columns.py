@@ -1,31 +1,60 @@
-"""The columns that a click-through-rate net reads: embeddings, looked up once for both nets, and numbers."""
+"""The columns that a click-through-rate net reads: embeddings and numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
-from keras import layers
+from keras import layers, ops
 
-from rocket_keras.layers import CategoricalEmbedding
-from zoo.features import SIDES, Categorical, Feature, Numeric
+from zoo.features import PAD, Categorical, Feature, History, MultiCategorical, Numeric
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns of features of one width, side by side.
+
+    Attributes:
+        features: The features, in the order of their columns.
+        width: Columns of each feature.
+        tensor: `(batch, len(features) * width)`.
+        events: Of a feature of several ids a row, the embeddings `(batch, length, width)` whose mean `tensor` is, zeros
+            at the padding.
+    """
+
+    features: tuple[Feature, ...]
+    width: int
+    tensor: keras.KerasTensor
+    events: keras.KerasTensor | None = None
+
+    def columns_of(self, names: set[str]) -> list[keras.KerasTensor]:
+        """Return the columns of the named features: the tensor itself where all are wanted, else slices of it."""
+        wanted = [i for i, feature in enumerate(self.features) if feature.name in names]
+        if len(wanted) == len(self.features):
+            return [self.tensor]
+        return [self.tensor[:, i * self.width : (i + 1) * self.width] for i in wanted]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Columns of several features side by side.
+    """Columns of one owner's features side by side.
 
     Attributes:
-        features: The features, in the order of their columns.
+        parts: The columns by width, before they are joined.
         tensor: `(batch, width)`.
         mixed: Whether dense layers stand between the features and the tensor, so that no column is of one feature.
     """
 
-    features: tuple[Feature, ...]
+    parts: tuple[Part, ...]
     tensor: keras.KerasTensor
     mixed: bool = False
 
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features, in the order of their columns."""
+        return tuple(feature for part in self.parts for feature in part.features)
+
     def columns_of(self, names: set[str]) -> list[keras.KerasTensor]:
-        """Return the columns of the named features: the tensor itself where all are wanted, else slices of it.
+        """Return the columns of the named features: the tensor itself where all are wanted, else parts of it.
 
         Raises:
             ValueError: Some features, but not all, of a mixed block.
@@ -33,17 +62,17 @@ class Block:
         wanted = [feature.name for feature in self.features if feature.name in names]
         if len(wanted) == len(self.features):
             return [self.tensor]
-        if wanted and self.mixed:
+        if wanted:
+            self.check_apart(wanted)
+        return [columns for part in self.parts for columns in part.columns_of(names)]
+
+    def check_apart(self, wanted: Sequence[str]) -> None:
+        """Raise ValueError where no column is of one feature."""
+        if self.mixed:
             raise ValueError(
                 f"expected a net that reads all of {[f.name for f in self.features]} above `bottom_units`, received "
-                f"one that reads {wanted} alone; leave `bottom_units` out"
+                f"one that reads {list(wanted)} alone; leave `bottom_units` out"
             )
-        slices, begin = [], 0
-        for feature in self.features:
-            if feature.name in names:
-                slices.append(self.tensor[:, begin : begin + width(feature)])
-            begin += width(feature)
-        return slices
 
 
 @dataclass(frozen=True)
@@ -53,13 +82,16 @@ class Columns:
     Attributes:
         features: The net's features, in the order in which the builder got them.
         blocks: Their columns. A feature may lie in two blocks: a shared embedding and a private one.
+        inputs: The ids and numbers themselves, by the features' names: `(batch,)`, or `(batch, length)` with
+            `zoo.features.PAD` where a row has fewer ids.
     """
 
     features: tuple[Feature, ...]
     blocks: tuple[Block, ...]
+    inputs: Mapping[str, keras.KerasTensor]
 
     def joined(self, layer_name: str | None = None, only: Iterable[str] | None = None) -> keras.KerasTensor:
-        """Return the columns side by side, `(batch, width)`.
+        """Return the columns side by side, `(batch, width)`; of a feature of several ids a row, their mean.
 
         Args:
             layer_name: Name of the concatenation, where one is needed.
@@ -77,44 +109,67 @@ class Columns:
         parts = [part for block in self.blocks for part in block.columns_of(names)]
         return layers.Concatenate(name=layer_name)(parts) if len(parts) > 1 else parts[0]
 
+    def sequence(self, name: str) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Return a feature's embeddings one by one, for a net that attends to them.
 
-def width(feature: Feature) -> int:
-    """Return the number of columns of a feature."""
-    return feature.dim if isinstance(feature, Categorical) else 1
+        Returns:
+            The embeddings `(batch, length, dim)`, zeros at the padding, and the mask `(batch, length)`, bool, True
+            where there is an id. Of a shared and a private embedding, the first.
+
+        Raises:
+            ValueError: No feature of several ids a row of that name, or one above `bottom_units`.
+        """
+        events = self._part(name, (MultiCategorical, History)).events
+        return events, ops.not_equal(self.inputs[name], PAD)
+
+    def vector(self, name: str) -> keras.KerasTensor:
+        """Return the embedding of a feature of one id a row, `(batch, dim)`; of a shared and a private one, the first.
+
+        Raises:
+            ValueError: No categorical feature of that name, or one above `bottom_units`.
+        """
+        return self._part(name, (Categorical,)).columns_of({name})[0]
+
+    def vectors(self) -> dict[int, list[keras.KerasTensor]]:
+        """Return the embeddings of all features by their width: tensors `(batch, fields * width)`.
+
+        A feature of several ids a row is the mean of their embeddings, one with two embeddings is two fields.
+
+        Raises:
+            ValueError: Features above `bottom_units`.
+        """
+        found: dict[int, list[keras.KerasTensor]] = {}
+        for block in self.blocks:
+            for part in block.parts:
+                names = [feature.name for feature in part.features if not isinstance(feature, Numeric)]
+                if names:
+                    block.check_apart(names)
+                    found.setdefault(part.width, []).append(part.tensor)
+        return found
+
+    def numbers(self) -> list[keras.KerasTensor]:
+        """Return the numeric features' columns, `(batch, 1)` each."""
+        parts = [part for block in self.blocks for part in block.parts]
+        return [part.tensor for part in parts if isinstance(part.features[0], Numeric)]
+
+    def sizes(self) -> dict[str, int]:
+        """Return the number of ids of each feature that has ids, by name; a history has those of its `of`."""
+        own = {f.name: f.size for f in self.features if isinstance(f, Categorical | MultiCategorical)}
+        return {f.name: own[table_of(f)] for f in self.features if not isinstance(f, Numeric)}
+
+    def _part(self, name: str, kinds: tuple[type, ...]) -> Part:
+        for block in self.blocks:
+            for part in block.parts:
+                if any(feature.name == name and isinstance(feature, kinds) for feature in part.features):
+                    block.check_apart([name])
+                    return part
+        known = [feature.name for feature in self.features if isinstance(feature, kinds)]
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise ValueError(
+            f"expected the name of a {expected} feature of the net, {known}, received {name!r}; name one of these"
+        )
 
 
-def make_blocks(
-    owner: str, features: Sequence[Feature], inputs: Mapping[str, keras.KerasTensor], by_side: bool
-) -> tuple[Block, ...]:
-    """Make embedding tables for the categorical features, one a width, and put the numbers beside them.
-
-    Args:
-        owner: Prefix of the layers' names: "shared", or the net whose tables these are.
-        features: Features of one owner; none makes no block.
-        inputs: The inputs `(batch,)` by the features' names.
-        by_side: Make tables and a block for each side, so that an item's columns need no input of the user.
-    """
-    if not by_side:
-        return _block(owner, "", features, inputs)
-    sides = [(side, [feature for feature in features if feature.side == side]) for side in SIDES]
-    return tuple(block for side, of_side in sides for block in _block(owner, f"_{side}", of_side, inputs))
-
-
-def _block(
-    owner: str, side: str, features: Sequence[Feature], inputs: Mapping[str, keras.KerasTensor]
-) -> tuple[Block, ...]:
-    ordered: list[Feature] = []
-    parts = []
-    categorical = [feature for feature in features if isinstance(feature, Categorical)]
-    for dim in sorted({feature.dim for feature in categorical}):
-        fields = [feature for feature in categorical if feature.dim == dim]
-        table = CategoricalEmbedding([f.size for f in fields], dim, name=f"{owner}_embedding{side}_{dim}")
-        parts.append(table([inputs[f.name] for f in fields]))
-        ordered += fields
-    numbers = [feature for feature in features if isinstance(feature, Numeric)]
-    parts += [layers.Reshape((1,), name=f"{number.name}_column")(inputs[number.name]) for number in numbers]
-    ordered += numbers
-    if not parts:
-        return ()
-    tensor = layers.Concatenate(name=f"{owner}_features{side}")(parts) if len(parts) > 1 else parts[0]
-    return (Block(tuple(ordered), tensor),)
+def table_of(feature: Feature) -> str:
+    """Return the name of the feature whose rows a feature of ids reads: its own, or a history's `of`."""
+    return feature.of if isinstance(feature, History) else feature.name

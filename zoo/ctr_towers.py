@@ -1,15 +1,14 @@
 """Towers of click-through-rate nets: functions from a net's columns to its logits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 from keras import layers
 
+from zoo.ctr_attention import din
 from zoo.ctr_columns import Columns
-
-# `(columns, units, logits, name) -> logits (batch, logits)`. `columns.joined()` is all that the net reads as one
-# tensor, `columns.joined(only=[...])` some features of it; `name` ("light" or "booster") begins every layer's name.
-Tower = Callable[[Columns, Sequence[int], int, str], keras.KerasTensor]
+from zoo.ctr_dense import Tower, head, hidden_layers
+from zoo.ctr_interactions import dcnv2, deepfm, wide_deep
 
 _COSINE_SCALE = 5.0
 _MEMBERS = 3
@@ -61,24 +60,24 @@ def two_tower(columns: Columns, units: Sequence[int], logits: int, name: str) ->
     return layers.Rescaling(_COSINE_SCALE, dtype="float32", name=f"{name}_logits")(cosine)
 
 
-TOWERS: dict[str, Tower] = {"mlp": mlp, "mlp_ensemble": mlp_ensemble, "two_tower": two_tower}
+TOWERS: dict[str, Tower] = {
+    "mlp": mlp,
+    "mlp_ensemble": mlp_ensemble,
+    "two_tower": two_tower,
+    "wide_deep": wide_deep,
+    "deepfm": deepfm,
+    "dcnv2": dcnv2,
+    "din": din,
+}
 
 
 def _mlp(x: keras.KerasTensor, units: Sequence[int], logits: int, name: str) -> keras.KerasTensor:
-    x = _hidden(x, units, name)
-    # Logits stay float32 under a mixed-precision policy: the hint squares their difference.
-    return layers.Dense(logits, dtype="float32", name=f"{name}_logits")(x)
-
-
-def _hidden(x: keras.KerasTensor, units: Sequence[int], name: str) -> keras.KerasTensor:
-    for i, width in enumerate(units):
-        x = layers.Dense(width, activation="relu", name=f"{name}_dense{i}")(x)
-    return x
+    return head(hidden_layers(x, units, name), logits, f"{name}_logits")
 
 
 def _tower_vector(columns: Columns, only: list[str], units: Sequence[int], name: str) -> keras.KerasTensor:
     """Return one side's vector of length 1: `(batch, units[-1])`."""
-    x = _hidden(columns.joined(f"{name}_input", only), units[:-1], name)
+    x = hidden_layers(columns.joined(f"{name}_input", only), units[:-1], name)
     # A vector of zeros has no direction and a gradient of NaN; biases other than zero keep dead hidden units from it.
     x = layers.Dense(units[-1], bias_initializer="random_uniform", name=f"{name}_dense{len(units) - 1}")(x)
     return layers.UnitNormalization(dtype="float32", name=f"{name}_unit")(x)

@@ -1,0 +1,152 @@
+import itertools
+
+import keras
+import numpy as np
+
+import zoo
+from rocket_keras import Rocket
+from zoo.features import PAD
+
+FEATURES = [
+    zoo.Categorical("user", 12, dim=4, side="user"),
+    zoo.History("history", of="item", length=4),
+    zoo.Categorical("item", 9, dim=4, side="item"),
+    zoo.MultiCategorical("genres", 5, length=3, dim=4, side="item"),
+    zoo.Categorical("age", 3, dim=2, side="user"),
+    zoo.Numeric("price", side="item"),
+    zoo.Numeric("hour", side="user"),
+]
+
+
+def rows(count=24):
+    rng = np.random.default_rng(0)
+    x = {name: rng.integers(0, n, count).astype("int32") for name, n in (("user", 12), ("item", 9), ("age", 3))}
+    x["history"] = rng.integers(0, 9, (count, 4)).astype("int32")
+    x["genres"] = rng.integers(0, 5, (count, 3)).astype("int32")
+    x["history"][:6, 2:] = x["genres"][::2, 1:] = PAD
+    x["history"][3:5] = PAD
+    x.update({name: rng.normal(size=count).astype("float32") for name in ("price", "hour")})
+    return x, rng.integers(0, 2, count).astype("float32")
+
+
+def pair_of(family, features=FEATURES, **options):
+    arguments = {"light_units": (5,), "booster_units": (8, 4), "light": family, "booster": family, **options}
+    return zoo.ctr_pair(features, **arguments)
+
+
+def step(pair, x, y):
+    rocket = Rocket(pair, hint_weight=1.0)
+    rocket.compile(keras.optimizers.Adam(0.05), keras.losses.BinaryCrossentropy(from_logits=True))
+    rocket.train_on_batch(x, y)
+
+
+def stepped(family):
+    """Return a pair whose variables have left their initial values, its light net's columns, and rows."""
+    pair = pair_of(family)
+    x, y = rows()
+    step(pair, x, y)
+    return pair.light, x
+
+
+def weights(light, name):
+    return light.get_layer(f"light_{name}").get_weights()
+
+
+def read(light, layer, x):
+    return keras.Model(light.input, light.get_layer(layer).output).predict(x, verbose=0)
+
+
+def several(table, ids):
+    """Mean of the rows of each row's ids, and the rows themselves with zeros at the padding."""
+    there = (ids != PAD)[..., None]
+    events = np.where(there, table[ids], 0)
+    return events.sum(1) / np.maximum(there.sum(1), 1), events
+
+
+def embeddings(light, x):
+    """Return the vectors of width 4 by feature, and the history's events, from the shared table."""
+    table = keras.ops.convert_to_numpy(light.get_layer("shared_embedding_4").table)
+    user, item, genres = np.split(table, [12, 21])
+    history, events = several(item, x["history"])
+    found = {"user": user[x["user"]], "item": item[x["item"]], "history": history}
+    return {**found, "genres": several(genres, x["genres"])[0]}, events
+
+
+def linear(light, x):
+    """Return the handwritten linear part over ids and numbers, `(rows, 1)`."""
+    (kernel,) = weights(light, "linear_ids")
+    parts = dict(zip(("user", "history", "item", "genres", "age"), np.split(kernel, [12, 21, 30, 35]), strict=True))
+    ids = sum(several(parts[name], x[name] if x[name].ndim == 2 else x[name][:, None])[0] for name in parts)
+    (of_numbers,) = weights(light, "linear_numbers")
+    return ids + np.stack([x["price"], x["hour"]], axis=1) @ of_numbers
+
+
+def deep(light, x, last):
+    kernel, bias = weights(light, "dense0")
+    hidden = np.maximum(read(light, "shared_features", x) @ kernel + bias, 0)
+    kernel, bias = weights(light, last)
+    return hidden @ kernel + bias
+
+
+def test_wide_and_deep_is_a_linear_part_plus_an_mlp():
+    light, x = stepped("wide_deep")
+    assert np.abs(linear(light, x)).max() > 0.01
+    expected = linear(light, x) + deep(light, x, "deep")
+    np.testing.assert_allclose(light.predict(x, verbose=0), expected, atol=1e-5)
+
+
+def test_deepfm_adds_the_dot_products_of_all_pairs():
+    light, x = stepped("deepfm")
+    vectors, _ = embeddings(light, x)
+    pairs = itertools.combinations(vectors.values(), 2)
+    second = sum((one * other).sum(1, keepdims=True) for one, other in pairs)
+    assert np.abs(second).max() > 1e-3
+    expected = linear(light, x) + deep(light, x, "deep") + second
+    np.testing.assert_allclose(light.predict(x, verbose=0), expected, atol=1e-5)
+
+
+def test_dcnv2_crosses_twice_beside_the_mlp():
+    light, x = stepped("dcnv2")
+    x0 = crossed = read(light, "shared_features", x)
+    for i in range(2):
+        kernel, bias = weights(light, f"cross{i}")
+        crossed = x0 * (crossed @ kernel + bias) + crossed
+    kernel, bias = weights(light, "dense0")
+    both = np.concatenate([crossed, np.maximum(x0 @ kernel + bias, 0)], axis=1)
+    kernel, bias = weights(light, "logits")
+    np.testing.assert_allclose(light.predict(x, verbose=0), both @ kernel + bias, atol=1e-5)
+
+
+def test_din_weighs_events_by_their_likeness_to_the_item():
+    light, x = stepped("din")
+    vectors, events = embeddings(light, x)
+    target = np.repeat(vectors["item"][:, None], 4, axis=1)
+    unit = np.concatenate([events, target, events - target, events * target], axis=-1)
+    kernel, bias = weights(light, "history_unit")
+    unit = unit @ kernel + bias
+    (alpha,) = weights(light, "history_prelu")
+    unit = np.where(unit > 0, unit, alpha * unit)
+    kernel, bias = weights(light, "history_weights")
+    scores = unit @ kernel + bias
+    mask = (x["history"] != PAD)[..., None]
+    expected = (scores * mask * events).sum(1)
+    found = read(light, "light_history_interest", x)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(expected[5]).max() > 0
+    np.testing.assert_array_equal(found[3:5], 0)
+    np.testing.assert_array_equal(read(light, "light_input", x)[:, -4:], found)
+
+
+def test_a_padded_place_of_din_has_no_influence_in_training_either():
+    gradients = []
+    for length in (4, 7):
+        keras.utils.set_random_seed(1)
+        features = [zoo.History("history", of="item", length=length), FEATURES[2]]
+        pair = pair_of("din", features)
+        x, y = rows()
+        ids = np.full((24, length), PAD, "int32")
+        ids[:, :4] = x["history"]
+        step(pair, {"item": x["item"], "history": ids}, y)
+        gradients.append([keras.ops.convert_to_numpy(v) for v in pair.joint.variables])
+    for short, long in zip(*gradients, strict=True):
+        np.testing.assert_allclose(short, long, atol=1e-5)
