@@ -5,11 +5,13 @@ from typing import Any
 
 import keras
 
+from rocket_keras.layers import FeatureCross
+
 _CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D")
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Count the multiply-adds of convolutions and dense layers for one example.
+    """Count the multiply-adds of convolutions, dense and cross layers for one example.
 
     Embedding look-ups, normalisations, activations and additions are not counted, as in the papers.
 
@@ -31,6 +33,8 @@ def _layer(layer: keras.Layer, entry: dict[str, Any]) -> int:
     calls = [_input_shape(node) for node in entry["inbound_nodes"]]
     if isinstance(layer, keras.Model):
         return len(calls) * multiply_adds(layer)
+    if isinstance(layer, FeatureCross):
+        return len(calls) * math.prod(layer.cross.dense.kernel.shape)
     if isinstance(layer, keras.layers.Dense):
         return sum(math.prod(shape[1:-1]) * math.prod(layer.kernel.shape) for shape in calls)
     if type(layer).__name__ in _CONVOLUTIONS:

@@ -41,7 +41,7 @@ class Entry:
     Attributes:
         name: `ARCH.RECIPE_BOOSTER_DATA`.
         short: A name to type, where the entry is the one to begin with on its data.
-        load: `(data_dir, seed, train_rows) -> Dataset`.
+        load: `(data_dir, *, seed, train_rows) -> Dataset`.
         build: From the data set, and options of the builder, to the pair, untrained.
         recipe: How it is trained.
         licence: Terms of the data.
@@ -56,7 +56,7 @@ class Entry:
     """
 
     name: str
-    load: Callable[[Path | None, int, int | None], Dataset]
+    load: Callable[..., Dataset]
     build: Callable[..., Pair]
     recipe: Recipe
     licence: str
@@ -88,7 +88,7 @@ class Entry:
     def plan(self, data_dir: Path | None = None, seed: int = 0, recipe: Recipe | None = None) -> Plan:
         """Load the data and return what `launch` and `compare` need; `recipe` replaces the entry's own."""
         recipe = recipe or self.recipe
-        data = self.load(data_dir, seed, recipe.train_rows)
+        data = self.load(data_dir, seed=seed, train_rows=recipe.train_rows)
         return Plan(
             name=self.name,
             data=data,

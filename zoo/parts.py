@@ -8,50 +8,24 @@ import keras
 
 from rocket_keras.pair import Pair
 from zoo.ctr import ctr_pair
-from zoo.data import Dataset
+from zoo.data import Dataset, cifar, svhn
+from zoo.mobile import mobile_pair
 from zoo.wide_resnet import wide_resnet_pair
 
 
-def load_digits(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    """Load digits."""
-    from zoo.data import digits
-
-    return digits.load(data_dir, seed=seed, train_rows=train_rows)
-
-
-def load_ml1m(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    """Load ml1m."""
-    from zoo.data import movielens
-
-    return movielens.load(data_dir, seed=seed, train_rows=train_rows)
-
-
-def load_adsim(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    """Load adsim."""
-    from zoo.data import adsim
-
-    return adsim.load(data_dir, seed=seed, train_rows=train_rows)
-
-
-def load_bank(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    """Load bank."""
-    from zoo.data import bank
-
-    return bank.load(data_dir, seed=seed, train_rows=train_rows)
-
-
-def load_shoppers(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    """Load shoppers."""
-    from zoo.data import shoppers
-
-    return shoppers.load(data_dir, seed=seed, train_rows=train_rows)
-
-
-def load_cifar10(data_dir: Path | None, seed: int, train_rows: int | None) -> Dataset:
-    """Load cifar10."""
-    from zoo.data import cifar
-
+def load_cifar10(data_dir: Path | None, *, seed: int, train_rows: int | None) -> Dataset:
+    """CIFAR-10, normalised."""
     return cifar.normalised(cifar.load_cifar10(data_dir, seed=seed, train_rows=train_rows))
+
+
+def load_cifar100(data_dir: Path | None, *, seed: int, train_rows: int | None) -> Dataset:
+    """CIFAR-100, normalised."""
+    return cifar.normalised(cifar.load_cifar100(data_dir, seed=seed, train_rows=train_rows))
+
+
+def load_svhn(data_dir: Path | None, *, seed: int, train_rows: int | None) -> Dataset:
+    """SVHN, pixels from 0 to 1."""
+    return cifar.normalised(svhn.load(data_dir, seed=seed, train_rows=train_rows), svhn.SCALE)
 
 
 def wide_resnet(light: int, booster: int, width: int, sharing: Any) -> Callable[..., Pair]:
@@ -60,6 +34,16 @@ def wide_resnet(light: int, booster: int, width: int, sharing: Any) -> Callable[
     def build(data: Dataset, light_depth: int = light, sharing: Any = sharing) -> Pair:
         shape = data.train.x.shape[1:]  # type: ignore[union-attr]  # images are one array
         return wide_resnet_pair(light_depth, booster, width, data.num_classes, shape, sharing)
+
+    return build
+
+
+def mobile(light: Any, depth: int, width: int) -> Callable[..., Pair]:
+    """Return a builder of a mobile light net under a Wide ResNet, for images of the data's shape."""
+
+    def build(data: Dataset, light: Any = light) -> Pair:
+        shape = data.train.x.shape[1:]  # type: ignore[union-attr]  # images are one array
+        return mobile_pair(light, depth, width, data.num_classes, shape)
 
     return build
 
@@ -110,19 +94,19 @@ def sgd_cosine(steps: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.SGD(rate, momentum=_MOMENTUM, nesterov=True, weight_decay=_DECAY)
 
 
-def sgd_paper(shares: tuple[float, ...]) -> Callable[[int], keras.optimizers.Optimizer]:
-    """SGD of the authors' code: rate 0.1, times 0.2 at each share of the training."""
+def sgd_paper(
+    shares: tuple[float, ...], rate: float = 0.1, drop: float = 0.2
+) -> Callable[[int], keras.optimizers.Optimizer]:
+    """SGD of the authors' code: the rate, times `drop` at each share of the training."""
 
     def sgd_paper(steps: int) -> keras.optimizers.Optimizer:
-        rates = [0.1 * 0.2**i for i in range(len(shares) + 1)]
-        rate = keras.optimizers.schedules.PiecewiseConstantDecay([int(steps * share) for share in shares], rates)
-        return keras.optimizers.SGD(rate, momentum=_MOMENTUM, weight_decay=_DECAY)
+        rates = [rate * drop**i for i in range(len(shares) + 1)]
+        falling = keras.optimizers.schedules.PiecewiseConstantDecay([int(steps * share) for share in shares], rates)
+        return keras.optimizers.SGD(falling, momentum=_MOMENTUM, weight_decay=_DECAY)
 
     return sgd_paper
 
 
 def cifar_augment(images: Any, seed: int) -> Any:
     """Flip, pad by reflection and crop a training batch."""
-    from zoo.data import cifar
-
     return cifar.augment(images, seed)

@@ -1,0 +1,131 @@
+"""The zoo's click-through rates: two nets over shared embeddings."""
+
+from rocket_keras.launch import Recipe
+from zoo import parts
+from zoo.ctr import hidden_taps
+from zoo.data import adsim, bank, movielens, shoppers
+from zoo.entry import Entry, Weights
+from zoo.preset import File
+
+_PAPER = "Zhou et al., Rocket Launching, AAAI 2018"
+_MOVIELENS = "MovieLens: research use, no redistribution, no commercial use"
+_UCI = "UCI Machine Learning Repository: CC BY 4.0"
+
+CTR_ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="mlp.rocket_mlp_ml1m",
+        short="ml1m",
+        load=movielens.load,
+        build=parts.ctr((32, 16), (512, 256, 128)),
+        recipe=Recipe(
+            epochs=6,
+            batch_size=2048,
+            optimizer=parts.adam(1e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence=_MOVIELENS,
+        paper=_PAPER,
+        notes={"light": "32-16", "booster": "512-256-128", "sharing": "embeddings"},
+        variants={**parts.ctr_variants((32, 16), privileged=True), "private user": {"share_except": ("user_id",)}},
+        taps=hidden_taps,
+        sweep={"1": {"light_units": (32,)}, "2": {"light_units": (32, 16)}, "3": {"light_units": (64, 32, 16)}},
+        limits="The rows are ratings: the nets rank films that a user has chosen to rate, not all films. New users and "
+        "films share the vector of unseen ids.",
+    ),
+    Entry(
+        name="two_tower.rocket_mlp_ml1m",
+        short="ml1m-coarse",
+        load=movielens.load,
+        build=parts.ctr((64, 32), (512, 256, 128), light="two_tower"),
+        recipe=Recipe(
+            epochs=6,
+            batch_size=2048,
+            optimizer=parts.adam(1e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence=_MOVIELENS,
+        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020, coarse-grained ranking",
+        notes={"light": "two towers 64-32, cosine x 5", "booster": "512-256-128", "sharing": "embeddings"},
+        variants={**parts.ctr_variants((64, 32), privileged=True), "private user": {"share_except": ("user_id",)}},
+    ),
+    Entry(
+        name="mlp.rocket_mlp_adsim",
+        short="adsim",
+        load=adsim.load,
+        build=parts.ctr((16, 8), (256, 128, 64)),
+        recipe=Recipe(
+            epochs=3,
+            batch_size=1024,
+            optimizer=parts.adam(2e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence="made by this project: Apache-2.0",
+        paper=_PAPER,
+        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings"},
+        variants={**parts.ctr_variants((16, 8)), "private user": {"share_except": ("user_id",)}},
+        taps=hidden_taps,
+        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+        limits="The log is simulated: the nets show how rocket launching works and know nothing of real ads.",
+    ),
+    Entry(
+        name="mlp.pfd_mlp_bank",
+        method="pfd",
+        short="bank",
+        load=bank.load,
+        build=parts.ctr((16, 8), (256, 128, 64)),
+        recipe=Recipe(
+            epochs=10,
+            batch_size=256,
+            optimizer=parts.adam(1e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence=_UCI,
+        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020",
+        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings", "privileged": "call duration"},
+        variants=parts.ctr_variants((16, 8), privileged=True),
+        taps=hidden_taps,
+        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+        limits="Calls of one Portuguese bank, 2008 to 2010. Without the call's duration a subscription is hard to "
+        "foretell. Not for decisions on people: age, job and marital status are among the inputs.",
+        weights=Weights(
+            light=File("247ced093652b9523fae3e5d51359cfeaca62cba9bb0b237b967071881008f30", 70688),
+            booster=File("546de8437a2301824c203eeb6f5b053ac52526366218f2327e7cbed8254a1137", 76248),
+            metadata=File("46cdd425db8694b7713a215134b95776cbd1f34c9b42e0b78a47ff8e7fc95ad8", 7037),
+        ),
+    ),
+    Entry(
+        name="mlp.pfd_mlp_shoppers",
+        method="pfd",
+        short="shoppers",
+        load=shoppers.load,
+        build=parts.ctr((16, 8), (256, 128, 64)),
+        recipe=Recipe(
+            epochs=15,
+            batch_size=128,
+            optimizer=parts.adam(1e-3),
+            hint_weight=1.0,
+            light_to_shared=False,
+            serving_batch=200,
+        ),
+        licence=_UCI,
+        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020",
+        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings", "privileged": "dwell, page values"},
+        variants=parts.ctr_variants((16, 8), privileged=True),
+        taps=hidden_taps,
+        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+        limits="Sessions of one web shop within one year; 12,330 rows, so that the spread over seeds is wide.",
+        weights=Weights(
+            light=File("d00c8413abb29cd6b84dc77f9c4ed963fd5a4912df8151295c16b50abd6930f4", 64176),
+            booster=File("fd4eae1d60ce73cb7e8057201fd173cb5d5c0a214a9172f037cfdd427db15056", 83408),
+            metadata=File("e1558e11dc851b5bee8b5e7d5114fa93798dfcc0c3684ab695a6d14d8a40eb74", 7455),
+        ),
+    ),
+)

@@ -1,0 +1,101 @@
+"""The zoo's images: Wide ResNet pairs."""
+
+from rocket_keras.launch import Recipe
+from zoo import parts
+from zoo.data import digits
+from zoo.entry import Entry
+from zoo.wide_resnet import group_taps
+
+_PAPER = "Zhou et al., Rocket Launching, AAAI 2018"
+_CIFAR10 = "CIFAR-10: free to use, cite Krizhevsky 2009"
+_CIFAR100 = "CIFAR-100: free to use, cite Krizhevsky 2009"
+
+IMAGE_ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="wrn10_1.rocket_wrn28_1_digits",
+        short="digits",
+        load=digits.load,
+        build=parts.wide_resnet(10, 28, 1, "interval"),
+        recipe=Recipe(epochs=60, batch_size=32, optimizer=parts.sgd_cosine, train_rows=400),
+        licence="UCI Optical Recognition of Handwritten Digits: CC BY 4.0",
+        paper=_PAPER,
+        notes={"sharing": "interval"},
+        variants=parts.WRN_VARIANTS,
+        taps=group_taps,
+        maps=True,
+        sweep={str(depth): {"light_depth": depth} for depth in (10, 16, 22)},
+        limits="Grey 8 x 8 images of single digits, written by 43 people; for trials, not for reading documents.",
+    ),
+    Entry(
+        name="wrn16_1.rocket_wrn40_1_cifar10",
+        load=parts.load_cifar10,
+        build=parts.wide_resnet(16, 40, 1, "interval"),
+        recipe=Recipe(
+            epochs=200, batch_size=128, optimizer=parts.sgd_paper((0.3, 0.6, 0.8)), augment=parts.cifar_augment
+        ),
+        licence=_CIFAR10,
+        paper=_PAPER,
+        notes={"sharing": "interval"},
+        variants=parts.WRN_VARIANTS,
+        taps=group_taps,
+        maps=True,
+        sweep={str(depth): {"light_depth": depth} for depth in (10, 16, 22, 28)},
+    ),
+    Entry(
+        name="wrn16_1.rocket_bottom_wrn40_1_cifar10",
+        load=parts.load_cifar10,
+        build=parts.wide_resnet(16, 40, 1, "bottom"),
+        recipe=Recipe(
+            epochs=200, batch_size=128, optimizer=parts.sgd_paper((0.35, 0.65, 0.95)), augment=parts.cifar_augment
+        ),
+        licence=_CIFAR10,
+        paper=_PAPER,
+        notes={"sharing": "bottom"},
+        variants=parts.WRN_VARIANTS,
+        taps=group_taps,
+        maps=True,
+    ),
+    Entry(
+        name="wrn16_2.rocket_wrn40_2_cifar10",
+        load=parts.load_cifar10,
+        build=parts.wide_resnet(16, 40, 2, "interval"),
+        recipe=Recipe(
+            epochs=200, batch_size=128, optimizer=parts.sgd_paper((0.3, 0.6, 0.8)), augment=parts.cifar_augment
+        ),
+        licence=_CIFAR10,
+        paper=_PAPER,
+        notes={"sharing": "interval"},
+        variants=parts.WRN_VARIANTS,
+        taps=group_taps,
+        maps=True,
+    ),
+    Entry(
+        name="wrn16_2.rocket_wrn40_2_cifar100",
+        load=parts.load_cifar100,
+        build=parts.wide_resnet(16, 40, 2, "interval"),
+        recipe=Recipe(
+            epochs=240,
+            batch_size=64,
+            optimizer=parts.sgd_paper((150 / 240, 180 / 240, 210 / 240), rate=0.05, drop=0.1),
+            augment=parts.cifar_augment,
+        ),
+        licence=_CIFAR100,
+        paper=f"{_PAPER}; recipe of Tian et al., Contrastive Representation Distillation, ICLR 2020",
+        notes={"sharing": "interval"},
+        variants=parts.WRN_VARIANTS,
+        taps=group_taps,
+        maps=True,
+    ),
+    Entry(
+        name="shufflenet_v2.rocket_wrn40_2_cifar10",
+        load=parts.load_cifar10,
+        build=parts.mobile("shufflenet_v2", 40, 2),
+        recipe=Recipe(
+            epochs=200, batch_size=128, optimizer=parts.sgd_paper((0.3, 0.6, 0.8)), augment=parts.cifar_augment
+        ),
+        licence=_CIFAR10,
+        paper=f"{_PAPER}; Ma et al., ShuffleNet V2, ECCV 2018",
+        notes={"sharing": "none"},
+        variants={"mobilenet_v2": {"light": "mobilenet_v2"}},
+    ),
+)
