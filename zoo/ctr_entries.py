@@ -72,6 +72,11 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         taps=hidden_taps,
         sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
         limits="The log is simulated: the nets show how rocket launching works and know nothing of real ads.",
+        weights=Weights(
+            light=File("e499f23ee3be6314775e9bf60c341aa98c35379c3e12ea2b40ab65629cc45b8d", 615112),
+            booster=File("ec67eb89b125381f14602c282c8a97b3a2b1975f33281184414281f35c39e513", 941060),
+            metadata=File("78aa41f5ce3d152875b9099cdf1515383d8edc42c472edba3e70cc3b7893bfd8", 7786),
+        ),
     ),
     Entry(
         name="mlp.pfd_mlp_bank",
@@ -98,7 +103,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("247ced093652b9523fae3e5d51359cfeaca62cba9bb0b237b967071881008f30", 70688),
             booster=File("546de8437a2301824c203eeb6f5b053ac52526366218f2327e7cbed8254a1137", 76248),
-            metadata=File("46cdd425db8694b7713a215134b95776cbd1f34c9b42e0b78a47ff8e7fc95ad8", 7037),
+            metadata=File("784951c0f03d1c0ba7c32210268ff133ba3c78c8464268d247c8026afe9a87c5", 7037),
         ),
     ),
     Entry(
@@ -125,7 +130,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("d00c8413abb29cd6b84dc77f9c4ed963fd5a4912df8151295c16b50abd6930f4", 64176),
             booster=File("fd4eae1d60ce73cb7e8057201fd173cb5d5c0a214a9172f037cfdd427db15056", 83408),
-            metadata=File("e1558e11dc851b5bee8b5e7d5114fa93798dfcc0c3684ab695a6d14d8a40eb74", 7455),
+            metadata=File("42a1f9a65582ed82d98b8fc9f7a128158ed776520febc7eb6f2d09a5d6df137d", 7455),
         ),
     ),
 )
