@@ -33,6 +33,11 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         sweep={"1": {"light_units": (32,)}, "2": {"light_units": (32, 16)}, "3": {"light_units": (64, 32, 16)}},
         limits="The rows are ratings: the nets rank films that a user has chosen to rate, not all films. New users and "
         "films share the vector of unseen ids.",
+        weights=Weights(
+            light=File("9d21445509b521cab9a670dc02c450b3cd7f86c7bcdad10eaa0c50e65c121c9a", 921944),
+            booster=File("71f43adcf74eebaf3adcc29a8eeae7b456e3f25975b84992d3794bf2998bc1d4", 1826108),
+            metadata=File("7cb0a95619d668f384e530e35f890599b6df4f44b26254f978c5fe698f8b9cbe", 7787),
+        ),
     ),
     Entry(
         name="two_tower.rocket_mlp_ml1m",
