@@ -3,7 +3,8 @@
 from rocket_keras.launch import Recipe
 from zoo import parts
 from zoo.data import digits
-from zoo.entry import Entry
+from zoo.entry import Entry, Weights
+from zoo.preset import File
 from zoo.wide_resnet import group_taps
 
 _PAPER = "Zhou et al., Rocket Launching, AAAI 2018"
@@ -25,6 +26,11 @@ IMAGE_ENTRIES: tuple[Entry, ...] = (
         maps=True,
         sweep={str(depth): {"light_depth": depth} for depth in (10, 16, 22)},
         limits="Grey 8 x 8 images of single digits, written by 43 people; for trials, not for reading documents.",
+        weights=Weights(
+            light=File("a033a403607905adb44a505905eeab438f25c8a1296d5efd79829ee0f582d92d", 392192),
+            booster=File("60af3942ab2357c2741f374d181c8bb8d7260e65c3c4b2f3a2987cfdfde1d66a", 1725480),
+            metadata=File("72faad19e29215b688994dd06363d4b41af8092ecec2137090194f9c32c54bab", 7457),
+        ),
     ),
     Entry(
         name="wrn16_1.rocket_wrn40_1_cifar10",
