@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rocket_keras.compare.summary import paired_difference
+
 _NAMES = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "accuracy": "accuracy"}
 
 
@@ -21,11 +23,16 @@ def card(metadata: Mapping[str, Any]) -> str:
 def closed_gap(metadata: Mapping[str, Any], score: str) -> float | None:
     """Return the share of the way from base to booster that the light net goes, of the means over the seeds.
 
-    None where the booster is not better than the base: there is no way to go.
+    None where the booster is not better than the base beyond noise (the 95 % interval of their difference, paired by
+    seed, reaches 0): there is no way to go.
     """
-    means = {name: row["test"][score]["mean"] for name, row in metadata["results"].items()}
-    way = means["booster"] - means["base"]
-    return (means[metadata["method"]] - means["base"]) / way if way > 0 else None
+    rows = metadata["results"]
+    by_seed = {name: dict(zip(row["seeds"], row["test"][score]["values"], strict=True)) for name, row in rows.items()}
+    way = paired_difference(by_seed["booster"], by_seed["base"])
+    if way is None or way.mean <= 0 or (way.low is not None and way.low <= 0):
+        return None
+    means = {name: row["test"][score]["mean"] for name, row in rows.items()}
+    return (means[metadata["method"]] - means["base"]) / way.mean
 
 
 def _what(metadata: Mapping[str, Any]) -> list[str]:
@@ -55,7 +62,11 @@ def verdict(metadata: Mapping[str, Any]) -> str:
     if light <= base:
         return f"**The light net does not beat its base**: {scores}."
     gap = closed_gap(metadata, score)
-    way = "; the booster alone is not better than the base" if gap is None else f", {gap:.0%} of the way to the booster"
+    way = (
+        "; the booster alone is not better than the base beyond noise"
+        if gap is None
+        else f", {gap:.0%} of the way to the booster"
+    )
     return f"The light net beats its base: {scores}{way}."
 
 

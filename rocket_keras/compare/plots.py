@@ -85,7 +85,7 @@ def _draw_qualities(panel: Any, found: Sequence[Row], metric: str) -> None:
         panel.plot([mean], [place], marker=marker, markersize=7, color=colour, markeredgecolor="white", zorder=3)
     panel.set_xlim(ends)
     set_title(panel, "Quality of the served net")
-    panel.set_xlabel(f"{axis_name(metric)}: mean, bar ± sd, small dots seeds\nlines: base (grey), booster (red)")
+    panel.set_xlabel(f"{axis_name(metric)}: mean, bar ± sd, dots seeds\nlines: base (grey), booster (red)")
 
 
 def _draw_differences(panel: Any, drawn: Sequence[Row], found: Sequence[Row], metric: str) -> None:
@@ -108,7 +108,7 @@ def _draw_differences(panel: Any, drawn: Sequence[Row], found: Sequence[Row], me
     panel.set_xlim(ends)
     set_title(panel, "Difference to the base")
     unit = "percentage points" if metric == "accuracy" else METRIC_NAMES[metric]
-    panel.set_xlabel(f"{unit}, paired by seed: mean, bar 95 % interval\nright of 0: better than the base")
+    panel.set_xlabel(f"{unit}, paired by seed: mean, 95 % bar\nright of 0: better than the base")
 
 
 def _limits(values: Sequence[float], base: float | None, centres: Sequence[float] | None = None) -> tuple[float, float]:

@@ -61,7 +61,7 @@ class Row:
         gauc: Test GAUC, None where there are no groups.
         difference: Of the quality, to the base.
         gap_closed: Share of the way from base to booster, in percent, over the seeds that all three have; None where
-            the booster is not better than the base.
+            the booster is not better than the base beyond noise.
         gauc_gap_closed: The same of GAUC.
         seconds: Training seconds of all stages, the median over the runs: one that was slowed down does not count.
         same_seconds: Quality of the runs whose epochs were changed so that they took as long as rocket.
@@ -193,7 +193,11 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -
 
 
 def gap_closed(result: Mapping[str, Any], name: str, key: str, equal: str = "epochs") -> float | None:
-    """Return the percentage of the way from the base to the booster alone that a method goes, as in `Row`."""
+    """Return the percentage of the way from the base to the booster alone that a method goes, as in `Row`.
+
+    None where the booster is not better than the base beyond noise (the 95 % interval of their paired difference
+    reaches 0): a share of nothing tells nothing.
+    """
     if name in ("base", "booster"):
         return None
     own = scores_of(result, name, key, equal)
@@ -201,9 +205,11 @@ def gap_closed(result: Mapping[str, Any], name: str, key: str, equal: str = "epo
     seeds = own.keys() & base.keys() & booster.keys()
     if not seeds:
         return None
-    gap = fmean(booster[seed] - base[seed] for seed in seeds)
+    gap = paired_difference({seed: booster[seed] for seed in seeds}, {seed: base[seed] for seed in seeds})
     gain = fmean(own[seed] - base[seed] for seed in seeds)
-    return 100 * gain / gap if gap > 0 and math.isfinite(gain) else None
+    if gap is None or gap.mean <= 0 or (gap.low is not None and gap.low <= 0) or not math.isfinite(gain):
+        return None
+    return 100 * gain / gap.mean
 
 
 def quality_text(value: float | None, metric: str, sign: str = "") -> str:
