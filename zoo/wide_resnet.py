@@ -26,6 +26,7 @@ def wide_resnet_pair(
     num_classes: int = 10,
     input_shape: Sequence[int] = (32, 32, 3),
     sharing: Sharing = "interval",
+    booster_dropout: float = 0.0,
     weights: str | Path | None = None,
 ) -> Pair:
     """Build a WRN-`light_depth`-`width` light net under a WRN-`booster_depth`-`width` booster.
@@ -40,6 +41,8 @@ def wide_resnet_pair(
         sharing: `"interval"`: the light net's blocks are the lowest of each of the booster's groups. `"bottom"`: the
             light net is the booster's first two groups whole with a head of its own; `light_depth` is not used.
             `"none"`: two nets with nothing in common but the images.
+        booster_dropout: Share of the inputs of the second convolution that are dropped in training, in the blocks that
+            the booster has alone (the paper's 0.2 on SVHN).
         weights: What `zoo.load` takes, of a pair of the same depths and width; heads of another number of classes stay
             fresh. None: all is fresh.
 
@@ -47,7 +50,8 @@ def wide_resnet_pair(
         The pair. WRN-16-1 under WRN-40-1: 175,066 and 563,930 parameters.
 
     Raises:
-        ValueError: A depth that is not 6 n + 4, a light net deeper than its booster, or an unknown sharing.
+        ValueError: A depth that is not 6 n + 4, a light net deeper than its booster, an unknown sharing, or a dropout
+            that is not from 0 to below 1.
 
     References:
         Zhou et al., Rocket Launching, AAAI 2018, figure 4; Zagoruyko, Komodakis, Wide Residual Networks, BMVC 2016.
@@ -59,13 +63,22 @@ def wide_resnet_pair(
         raise ValueError(
             f"The light net must not be deeper than its booster. Received: {light_depth} > {booster_depth}."
         )
+    if not 0 <= booster_dropout < 1:
+        raise ValueError(
+            f"expected `booster_dropout` from 0 to below 1, received {booster_dropout!r}; give 0 for no dropout"
+        )
     images = keras.Input(tuple(input_shape), name="images")
-    groups = _groups(booster_blocks, width, "booster")
+    shared = {
+        "interval": (light_blocks,) * 3,
+        "bottom": (booster_blocks, booster_blocks, 0),
+        "none": (0, 0, 0),
+    }[sharing]
+    groups = _groups(booster_blocks, width, "booster", booster_dropout, shared)
     if sharing == "none":
         light_groups, light_stem = _groups(light_blocks, width, "light"), _stem("light")(images)
         booster_stem = _stem("booster")(images)
     else:
-        kept = groups[:2] if sharing == "bottom" else [group[:light_blocks] for group in groups]
+        kept = [group[:count] for group, count in zip(groups, shared, strict=True) if count]
         light_groups = [[block.twin(block.name.replace("booster", "light")) for block in group] for group in kept]
         light_stem = booster_stem = _stem("shared")(images)
     light = keras.Model(images, _logits(light_stem, light_groups, num_classes, "light"), name="light")
@@ -128,14 +141,22 @@ def _stem(name: str) -> layers.Conv2D:
     )
 
 
-def _groups(blocks: int, width: int, name: str) -> Groups:
-    """Make the blocks of three groups; the first block of a group projects where the number of channels changes."""
+def _groups(
+    blocks: int, width: int, name: str, dropout: float = 0.0, whole: tuple[int, int, int] = (0, 0, 0)
+) -> Groups:
+    """Make the blocks of three groups; the first block of a group projects where the number of channels changes.
+
+    The first `whole` blocks of each group drop nothing, the others drop `dropout` of their second convolution's inputs.
+    """
     groups, channels = [], _CHANNELS[0]
     for g, base in enumerate(_CHANNELS):
-        first = PreActivationBlock(base * width, 2 if g else 1, channels != base * width, f"{name}_group{g}_block0")
-        rest = [PreActivationBlock(base * width, name=f"{name}_group{g}_block{b}") for b in range(1, blocks)]
-        groups.append([first, *rest])
-        channels = base * width
+        filters, group = base * width, []
+        for b in range(blocks):
+            stride, project = (2 if g and not b else 1), (not b and channels != filters)
+            drop = dropout if b >= whole[g] else 0.0
+            group.append(PreActivationBlock(filters, stride, project, drop, f"{name}_group{g}_block{b}"))
+        groups.append(group)
+        channels = filters
     return groups
 
 

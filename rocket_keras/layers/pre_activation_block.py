@@ -17,6 +17,7 @@ class PreActivationBlock:
         filters: Channels of the output.
         stride: Stride of the first convolution and of the shortcut.
         project: Whether the shortcut is a 1x1 convolution.
+        dropout: Share of the second convolution's inputs that are dropped in training; a twin drops none.
         name: Prefix of the layers' names.
 
     Example:
@@ -32,7 +33,10 @@ class PreActivationBlock:
         sharing.
     """
 
-    def __init__(self, filters: int, stride: int = 1, project: bool = False, name: str = "block"):
+    def __init__(
+        self, filters: int, stride: int = 1, project: bool = False, dropout: float = 0.0, name: str = "block"
+    ):
+        self.dropout = dropout
         self.conv1 = _convolution(filters, 3, stride, f"{name}_conv1")
         self.conv2 = _convolution(filters, 3, 1, f"{name}_conv2")
         self.shortcut = _convolution(filters, 1, stride, f"{name}_shortcut") if project else None
@@ -41,6 +45,7 @@ class PreActivationBlock:
     def twin(self, name: str) -> "PreActivationBlock":
         """Return a block with these convolutions and BatchNorms of its own."""
         block = object.__new__(PreActivationBlock)
+        block.dropout = 0.0
         block.conv1, block.conv2, block.shortcut = self.conv1, self.conv2, self.shortcut
         block._own_norms(name)
         return block
@@ -52,6 +57,8 @@ class PreActivationBlock:
         """
         active = layers.Activation("relu", name=f"{self.name}_relu1")(self.norm1(x))
         hidden = layers.Activation("relu", name=f"{self.name}_relu2")(self.norm2(self.conv1(active)))
+        if self.dropout:
+            hidden = layers.Dropout(self.dropout, name=f"{self.name}_dropout")(hidden)
         kept = x if self.shortcut is None else self.shortcut(active)
         return layers.Add(name=f"{self.name}_add")([self.conv2(hidden), kept])
 

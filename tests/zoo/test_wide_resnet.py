@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import zoo
-from rocket_keras import multiply_adds
+from rocket_keras import Rocket, multiply_adds
 from zoo.wide_resnet import group_taps
 
 
@@ -107,3 +107,49 @@ def test_the_last_block_of_ten_is_found():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         zoo.wide_resnet_pair(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("sharing", "blocks"),
+    [
+        ("interval", {"group0_block1", "group1_block1", "group2_block1"}),
+        ("bottom", {"group2_block0", "group2_block1"}),
+        ("none", {f"group{g}_block{b}" for g in range(3) for b in range(2)}),
+    ],
+)
+def test_dropout_is_in_the_blocks_that_the_booster_has_alone(sharing, blocks):
+    pair = small(sharing, booster_dropout=0.2)
+    dropping = {layer.name: layer.rate for layer in pair.joint.layers if isinstance(layer, keras.layers.Dropout)}
+    assert dropping == {f"booster_{block}_dropout": 0.2 for block in blocks}
+    assert not [layer for layer in small(sharing).joint.layers if isinstance(layer, keras.layers.Dropout)]
+
+
+def test_dropout_drops_in_training_alone():
+    pair = small("bottom", booster_dropout=0.5)
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 1)).astype("float32")
+
+    def outputs(training):
+        # BatchNorm differs in training too, so one dropout is looked at alone.
+        names = ["booster_group2_block0_relu2", "booster_group2_block0_dropout"]
+        probe = keras.Model(pair.booster.input, [pair.booster.get_layer(name).output for name in names])
+        return [keras.ops.convert_to_numpy(v) for v in probe(images, training=training)]
+
+    before, after = outputs(training=True)
+    assert 0 < np.mean(after == 0) - np.mean(before == 0)
+    before, after = outputs(training=False)
+    np.testing.assert_array_equal(before, after)
+
+
+def test_a_pair_with_dropout_trains():
+    pair = small("interval", booster_dropout=0.2)
+    rocket = Rocket(pair)
+    rocket.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    images = np.random.default_rng(0).normal(size=(16, 8, 8, 1)).astype("float32")
+    history = rocket.fit(images, np.arange(16) % 10, batch_size=8, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_dropout_of_all_or_less_than_nothing_is_refused(share):
+    with pytest.raises(ValueError, match=f"`booster_dropout` from 0 to below 1, received {share}"):
+        small("interval", booster_dropout=share)
