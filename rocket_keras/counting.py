@@ -13,7 +13,8 @@ _CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv
 def multiply_adds(model: keras.Model) -> int:
     """Count the multiply-adds of convolutions, dense and cross layers for one example.
 
-    Embedding look-ups, normalisations, activations and additions are not counted, as in the papers.
+    Embedding look-ups, normalisations, activations and additions are not counted, as in the papers; nor are bare
+    operations of `keras.ops` in the graph.
 
     Args:
         model: Functional or built Sequential model.
@@ -21,7 +22,10 @@ def multiply_adds(model: keras.Model) -> int:
     Returns:
         Multiply-adds for one row of the batch. WRN-16-1 on 32x32x3: 26.7 million.
     """
-    return sum(_layer(model.get_layer(entry["name"]), entry) for entry in _functional(model).get_config()["layers"])
+    known = {layer.name: layer for layer in model.layers}
+    # The config also lists bare operations, such as a slice, which are no layers.
+    entries = [entry for entry in _functional(model).get_config()["layers"] if entry["name"] in known]
+    return sum(_layer(known[entry["name"]], entry) for entry in entries)
 
 
 def _functional(model: keras.Model) -> keras.Model:

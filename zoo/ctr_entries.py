@@ -1,108 +1,179 @@
 """The zoo's click-through rates: two nets over shared embeddings."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from rocket_keras.launch import Recipe
 from zoo import parts
 from zoo.ctr import hidden_taps
-from zoo.data import adsim, bank, movielens, shoppers
+from zoo.data import adsim, avazu, bank, criteo, frappe, movielens, movielens100k, shoppers, taobao
 from zoo.entry import Entry, Weights
 from zoo.preset import File
 
 _PAPER = "Zhou et al., Rocket Launching, AAAI 2018"
+_PFD = "Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020"
+_DCN = "Wang et al., DCN V2, WWW 2021"
+_DEEPFM = "Guo et al., DeepFM, IJCAI 2017"
+_DIN = "Zhou et al., Deep Interest Network for Click-Through Rate Prediction, KDD 2018"
 _MOVIELENS = "MovieLens: research use, no redistribution, no commercial use"
 _UCI = "UCI Machine Learning Repository: CC BY 4.0"
+_RATINGS = (
+    "The rows are ratings: the nets rank films that a user has chosen to rate, not all films. New users and films "
+    "share the vector of unseen ids."
+)
+_KEPT_USER = {"private user": {"share_except": ("user_id",)}}
+
+
+def _ctr(
+    light: tuple[int, ...],
+    booster: tuple[int, ...],
+    towers: tuple[str, str] = ("mlp", "mlp"),
+    notes: dict[str, str] | None = None,
+    variants: dict[str, Any] | None = None,
+    privileged: bool = False,
+    **rest: Any,
+) -> Entry:
+    """Make the row of two towers of these widths over shared embeddings.
+
+    Args:
+        light, booster: Widths of the hidden layers.
+        towers: The light net's and the booster's, names in `zoo.ctr.TOWERS`.
+        notes: Facts beside those on the nets.
+        variants: Builder options beside the usual variants'.
+        privileged: Whether there are variants whose booster reads the data's privileged columns.
+        **rest: Fields of the row.
+    """
+    told = {"light": _told(towers[0], light), "booster": _told(towers[1], booster), "sharing": "embeddings"}
+    return Entry(
+        build=parts.ctr(light, booster, light=towers[0], booster=towers[1]),
+        notes={**told, **(notes or {})},
+        variants={**parts.ctr_variants(light, privileged), **(variants or {})},
+        **{"paper": _PAPER, **rest},
+    )
+
+
+def _told(tower: str, units: Sequence[int]) -> str:
+    widths = "-".join(map(str, units))
+    return {"mlp": widths, "two_tower": f"two towers {widths}, cosine x 5"}.get(tower, f"{tower} {widths}")
+
+
+def _hidden(light: tuple[int, ...]) -> dict[str, Any]:
+    """Fields of a row whose light net has one tower: its taps, and light nets of one to three layers."""
+    sweep = {"1": {"light_units": light[:1]}, "2": {"light_units": light}, "3": {"light_units": (2 * light[0], *light)}}
+    return {"taps": hidden_taps, "sweep": sweep}
+
+
+def _recipe(epochs: int, batch: int, rate: float = 1e-3) -> Recipe:
+    """Adam and a hint of weight 1 that leaves the embeddings to the booster."""
+    return Recipe(
+        epochs=epochs,
+        batch_size=batch,
+        optimizer=parts.adam(rate),
+        hint_weight=1.0,
+        light_to_shared=False,
+        serving_batch=200,
+    )
+
 
 CTR_ENTRIES: tuple[Entry, ...] = (
-    Entry(
+    _ctr(
+        (32, 16),
+        (512, 256, 128),
         name="mlp.rocket_mlp_ml1m",
         short="ml1m",
         load=movielens.load,
-        build=parts.ctr((32, 16), (512, 256, 128)),
-        recipe=Recipe(
-            epochs=6,
-            batch_size=2048,
-            optimizer=parts.adam(1e-3),
-            hint_weight=1.0,
-            light_to_shared=False,
-            serving_batch=200,
-        ),
+        recipe=_recipe(6, 2048),
         licence=_MOVIELENS,
-        paper=_PAPER,
-        notes={"light": "32-16", "booster": "512-256-128", "sharing": "embeddings"},
-        variants={**parts.ctr_variants((32, 16), privileged=True), "private user": {"share_except": ("user_id",)}},
-        taps=hidden_taps,
-        sweep={"1": {"light_units": (32,)}, "2": {"light_units": (32, 16)}, "3": {"light_units": (64, 32, 16)}},
-        limits="The rows are ratings: the nets rank films that a user has chosen to rate, not all films. New users and "
-        "films share the vector of unseen ids.",
+        privileged=True,
+        variants=_KEPT_USER,
+        limits=_RATINGS,
         weights=Weights(
             light=File("9d21445509b521cab9a670dc02c450b3cd7f86c7bcdad10eaa0c50e65c121c9a", 921944),
             booster=File("71f43adcf74eebaf3adcc29a8eeae7b456e3f25975b84992d3794bf2998bc1d4", 1826108),
             metadata=File("7cb0a95619d668f384e530e35f890599b6df4f44b26254f978c5fe698f8b9cbe", 7787),
         ),
+        **_hidden((32, 16)),
     ),
-    Entry(
+    _ctr(
+        (32, 16),
+        (512, 256, 128),
+        ("mlp", "dcnv2"),
+        name="mlp.rocket_dcnv2_ml1m",
+        short="ml1m-dcnv2",
+        load=movielens.load,
+        recipe=_recipe(6, 2048),
+        licence=_MOVIELENS,
+        paper=f"{_PAPER}; {_DCN}",
+        limits=_RATINGS,
+        **_hidden((32, 16)),
+    ),
+    _ctr(
+        (64, 32),
+        (512, 256, 128),
+        ("two_tower", "mlp"),
         name="two_tower.rocket_mlp_ml1m",
         short="ml1m-coarse",
         load=movielens.load,
-        build=parts.ctr((64, 32), (512, 256, 128), light="two_tower"),
-        recipe=Recipe(
-            epochs=6,
-            batch_size=2048,
-            optimizer=parts.adam(1e-3),
-            hint_weight=1.0,
-            light_to_shared=False,
-            serving_batch=200,
-        ),
+        recipe=_recipe(6, 2048),
         licence=_MOVIELENS,
-        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020, coarse-grained ranking",
-        notes={"light": "two towers 64-32, cosine x 5", "booster": "512-256-128", "sharing": "embeddings"},
-        variants={**parts.ctr_variants((64, 32), privileged=True), "private user": {"share_except": ("user_id",)}},
+        paper=f"{_PFD}, coarse-grained ranking",
+        privileged=True,
+        variants=_KEPT_USER,
     ),
-    Entry(
+    _ctr(
+        (32, 16),
+        (200, 80),
+        ("mlp", "din"),
+        name="mlp.rocket_din_ml100k",
+        short="ml100k",
+        load=movielens100k.load,
+        recipe=_recipe(6, 512),
+        licence=_MOVIELENS,
+        paper=f"{_PAPER}; {_DIN}",
+        limits=_RATINGS,
+        **_hidden((32, 16)),
+    ),
+    _ctr(
+        (16, 8),
+        (256, 128, 64),
+        ("mlp", "deepfm"),
+        name="mlp.rocket_deepfm_frappe",
+        short="frappe",
+        load=frappe.load,
+        recipe=_recipe(6, 1024),
+        licence="Frappe: research use, no redistribution, no commercial use",
+        paper=f"{_PAPER}; {_DEEPFM}",
+        **_hidden((16, 8)),
+    ),
+    _ctr(
+        (16, 8),
+        (256, 128, 64),
         name="mlp.rocket_mlp_adsim",
         short="adsim",
         load=adsim.load,
-        build=parts.ctr((16, 8), (256, 128, 64)),
-        recipe=Recipe(
-            epochs=3,
-            batch_size=1024,
-            optimizer=parts.adam(2e-3),
-            hint_weight=1.0,
-            light_to_shared=False,
-            serving_batch=200,
-        ),
+        recipe=_recipe(3, 1024, 2e-3),
         licence="made by this project: Apache-2.0",
-        paper=_PAPER,
-        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings"},
-        variants={**parts.ctr_variants((16, 8)), "private user": {"share_except": ("user_id",)}},
-        taps=hidden_taps,
-        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+        variants=_KEPT_USER,
         limits="The log is simulated: the nets show how rocket launching works and know nothing of real ads.",
         weights=Weights(
             light=File("e499f23ee3be6314775e9bf60c341aa98c35379c3e12ea2b40ab65629cc45b8d", 615112),
             booster=File("ec67eb89b125381f14602c282c8a97b3a2b1975f33281184414281f35c39e513", 941060),
             metadata=File("78aa41f5ce3d152875b9099cdf1515383d8edc42c472edba3e70cc3b7893bfd8", 7786),
         ),
+        **_hidden((16, 8)),
     ),
-    Entry(
+    _ctr(
+        (16, 8),
+        (256, 128, 64),
         name="mlp.pfd_mlp_bank",
         method="pfd",
         short="bank",
         load=bank.load,
-        build=parts.ctr((16, 8), (256, 128, 64)),
-        recipe=Recipe(
-            epochs=10,
-            batch_size=256,
-            optimizer=parts.adam(1e-3),
-            hint_weight=1.0,
-            light_to_shared=False,
-            serving_batch=200,
-        ),
+        recipe=_recipe(10, 256),
         licence=_UCI,
-        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020",
-        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings", "privileged": "call duration"},
-        variants=parts.ctr_variants((16, 8), privileged=True),
-        taps=hidden_taps,
-        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+        paper=_PFD,
+        notes={"privileged": "call duration"},
+        privileged=True,
         limits="Calls of one Portuguese bank, 2008 to 2010. Without the call's duration a subscription is hard to "
         "foretell. Not for decisions on people: age, job and marital status are among the inputs.",
         weights=Weights(
@@ -110,32 +181,62 @@ CTR_ENTRIES: tuple[Entry, ...] = (
             booster=File("546de8437a2301824c203eeb6f5b053ac52526366218f2327e7cbed8254a1137", 76248),
             metadata=File("784951c0f03d1c0ba7c32210268ff133ba3c78c8464268d247c8026afe9a87c5", 7037),
         ),
+        **_hidden((16, 8)),
     ),
-    Entry(
+    _ctr(
+        (16, 8),
+        (256, 128, 64),
         name="mlp.pfd_mlp_shoppers",
         method="pfd",
         short="shoppers",
         load=shoppers.load,
-        build=parts.ctr((16, 8), (256, 128, 64)),
-        recipe=Recipe(
-            epochs=15,
-            batch_size=128,
-            optimizer=parts.adam(1e-3),
-            hint_weight=1.0,
-            light_to_shared=False,
-            serving_batch=200,
-        ),
+        recipe=_recipe(15, 128),
         licence=_UCI,
-        paper="Xu et al., Privileged Features Distillation at Taobao Recommendations, KDD 2020",
-        notes={"light": "16-8", "booster": "256-128-64", "sharing": "embeddings", "privileged": "dwell, page values"},
-        variants=parts.ctr_variants((16, 8), privileged=True),
-        taps=hidden_taps,
-        sweep={"1": {"light_units": (16,)}, "2": {"light_units": (16, 8)}, "3": {"light_units": (32, 16, 8)}},
+        paper=_PFD,
+        notes={"privileged": "dwell, page values"},
+        privileged=True,
         limits="Sessions of one web shop within one year; 12,330 rows, so that the spread over seeds is wide.",
         weights=Weights(
             light=File("d00c8413abb29cd6b84dc77f9c4ed963fd5a4912df8151295c16b50abd6930f4", 64176),
             booster=File("fd4eae1d60ce73cb7e8057201fd173cb5d5c0a214a9172f037cfdd427db15056", 83408),
             metadata=File("42a1f9a65582ed82d98b8fc9f7a128158ed776520febc7eb6f2d09a5d6df137d", 7455),
         ),
+        **_hidden((16, 8)),
+    ),
+    _ctr(
+        (64, 32),
+        (512, 256, 128),
+        ("mlp", "dcnv2"),
+        name="mlp.rocket_dcnv2_criteo",
+        short="criteo",
+        load=criteo.load,
+        recipe=_recipe(1, 4096),
+        licence="Criteo Display Advertising Challenge: terms of the competition",
+        paper=f"{_PAPER}; {_DCN}",
+        **_hidden((64, 32)),
+    ),
+    _ctr(
+        (64, 32),
+        (512, 256, 128),
+        ("mlp", "deepfm"),
+        name="mlp.rocket_deepfm_avazu",
+        short="avazu",
+        load=avazu.load,
+        recipe=_recipe(1, 4096),
+        licence="Avazu Click-Through Rate Prediction: terms of the competition",
+        paper=f"{_PAPER}; {_DEEPFM}",
+        **_hidden((64, 32)),
+    ),
+    _ctr(
+        (200, 80),
+        (720, 360, 240, 180, 90),
+        name="mlp.rocket_mlp_taobao",
+        short="taobao",
+        load=taobao.load,
+        recipe=_recipe(1, 1024),
+        licence="Taobao display ads (Alimama, Tianchi): research use, cite the source",
+        paper=f"{_PAPER}, section on display advertising: its nets, on public data of the same house",
+        variants={"din": {"booster": "din"}},
+        **_hidden((200, 80)),
     ),
 )

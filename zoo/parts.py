@@ -28,12 +28,14 @@ def load_svhn(data_dir: Path | None, *, seed: int, train_rows: int | None) -> Da
     return cifar.normalised(svhn.load(data_dir, seed=seed, train_rows=train_rows), svhn.SCALE)
 
 
-def wide_resnet(light: int, booster: int, width: int, sharing: Any) -> Callable[..., Pair]:
+def wide_resnet(
+    light: int, booster: int, width: int, sharing: Any, booster_dropout: float = 0.0
+) -> Callable[..., Pair]:
     """Return a builder of a Wide ResNet pair for images of the data's shape."""
 
     def build(data: Dataset, light_depth: int = light, sharing: Any = sharing) -> Pair:
         shape = data.train.x.shape[1:]  # type: ignore[union-attr]  # images are one array
-        return wide_resnet_pair(light_depth, booster, width, data.num_classes, shape, sharing)
+        return wide_resnet_pair(light_depth, booster, width, data.num_classes, shape, sharing, booster_dropout)
 
     return build
 
@@ -100,11 +102,21 @@ def sgd_paper(
     """SGD of the authors' code: the rate, times `drop` at each share of the training."""
 
     def sgd_paper(steps: int) -> keras.optimizers.Optimizer:
-        rates = [rate * drop**i for i in range(len(shares) + 1)]
-        falling = keras.optimizers.schedules.PiecewiseConstantDecay([int(steps * share) for share in shares], rates)
-        return keras.optimizers.SGD(falling, momentum=_MOMENTUM, weight_decay=_DECAY)
+        return keras.optimizers.SGD(_falling(steps, rate, shares, drop), momentum=_MOMENTUM, weight_decay=_DECAY)
 
     return sgd_paper
+
+
+def adam_falling(rate: float, shares: tuple[float, ...], drop: float) -> Callable[[int], keras.optimizers.Optimizer]:
+    """Return Adam whose rate is multiplied by `drop` at each share of the training."""
+    return lambda steps: keras.optimizers.Adam(_falling(steps, rate, shares, drop))
+
+
+def _falling(
+    steps: int, rate: float, shares: tuple[float, ...], drop: float
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    rates = [rate * drop**i for i in range(len(shares) + 1)]
+    return keras.optimizers.schedules.PiecewiseConstantDecay([int(steps * share) for share in shares], rates)
 
 
 def cifar_augment(images: Any, seed: int) -> Any:

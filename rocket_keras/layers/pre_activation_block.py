@@ -33,9 +33,7 @@ class PreActivationBlock:
         sharing.
     """
 
-    def __init__(
-        self, filters: int, stride: int = 1, project: bool = False, dropout: float = 0.0, name: str = "block"
-    ):
+    def __init__(self, filters: int, stride: int = 1, project: bool = False, dropout: float = 0.0, name: str = "block"):
         self.dropout = dropout
         self.conv1 = _convolution(filters, 3, stride, f"{name}_conv1")
         self.conv2 = _convolution(filters, 3, 1, f"{name}_conv2")

@@ -12,27 +12,32 @@ from rocket_keras.graph import inputs_of
 from zoo.cards import card
 from zoo.data import Dataset, Split
 from zoo.entries import ENTRIES
+from zoo.features import PAD
+from zoo.image_entries import IMAGE_ENTRIES
 from zoo.preset import save_preset
 
 
 def made_up(entry):
     """A data set of the entry's kind with a few rows, so that every row of the table builds without a download."""
     rng = np.random.default_rng(0)
-    if "cifar" in entry.name or "digits" in entry.name:
-        shape = (32, 32, 3) if "cifar" in entry.name else (8, 8, 1)
+    if entry in IMAGE_ENTRIES:
+        shape = (8, 8, 1) if "digits" in entry.name else (32, 32, 3)
         classes = 100 if "cifar100" in entry.name else 10
         parts = [Split(rng.normal(size=(12, *shape)).astype("float32"), np.arange(12) % classes) for _ in range(3)]
         return Dataset("made up", *parts, num_classes=classes, source="made up")
     features = (
         zoo.Categorical("user_id", 20, side="user"),
         zoo.Categorical("item_id", 30, side="item"),
+        zoo.History("history", of="item_id", length=3),
         zoo.Numeric("count", side="item"),
         zoo.Numeric("dwell", side="item", privileged=True),
     )
 
     def part():
         x = {f.name: rng.integers(0, f.size, 12).astype("int32") for f in features[:2]}
-        x |= {f.name: rng.normal(size=12).astype("float32") for f in features[2:]}
+        x["history"] = rng.integers(0, 30, (12, 3)).astype("int32")
+        x["history"][::2, 1:] = PAD
+        x |= {f.name: rng.normal(size=12).astype("float32") for f in features[3:]}
         return Split(x, (np.arange(12) % 2).astype("float32"), x["user_id"])
 
     return Dataset("made up", part(), part(), part(), num_classes=2, source="made up", features=features)
@@ -69,14 +74,15 @@ def test_every_variant_builds_and_its_light_net_serves_without_privileged_column
             assert pair.light.get_layer(light).output.shape[:-1] == pair.booster.get_layer(booster).output.shape[:-1]
 
 
-def costly_again(entry):
-    """Whether a row takes minutes to export and another row has nets of the same builder."""
-    return entry.name.endswith(("cifar10", "cifar100")) and entry.name != "wrn16_1.rocket_wrn40_1_cifar10"
+IMAGES_EACH_TIME = ("wrn10_1.rocket_wrn28_1_digits", "wrn16_1.rocket_wrn40_1_cifar10")
+"""The other rows of images take minutes to export, and have nets of the same builders."""
 
 
-EACH_ROW = [
-    pytest.param(entry, id=entry.name, marks=pytest.mark.nightly if costly_again(entry) else ()) for entry in ENTRIES
-]
+def costly(entry):
+    return entry in IMAGE_ENTRIES and entry.name not in IMAGES_EACH_TIME
+
+
+EACH_ROW = [pytest.param(entry, id=entry.name, marks=pytest.mark.nightly if costly(entry) else ()) for entry in ENTRIES]
 
 
 @pytest.mark.parametrize("entry", EACH_ROW)
