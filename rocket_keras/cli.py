@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,6 +108,15 @@ def compare(
     ] = None,
     epochs: Epochs = None,
     train_rows: TrainRows = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many, at the end of an epoch.", min=0, show_default=False)
+    ] = None,
+    on_device: Annotated[
+        bool, typer.Option(help="Keep the training rows in the device's memory and augment them there.")
+    ] = False,
+    precision: Annotated[
+        str | None, typer.Option(help="Dtype policy of the training, such as mixed_bfloat16.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print compare.json.")] = False,
 ) -> None:
     """Compare training methods under one budget, over seeds, on the same data.
@@ -115,16 +125,16 @@ def compare(
     """
     from rich.console import Console
 
-    from rocket_keras.compare import Comparison, pick_methods
+    from rocket_keras.compare import Comparison, WindowOver, pick_methods
     from rocket_keras.compare import compare as run
     from rocket_keras.compare.table import print_comparison
     from zoo.entries import MakePlan
 
     if sweep not in (None, "depth"):
         raise ValueError(f"expected --sweep depth, received --sweep {sweep}; there is no other sweep")
-    changes = tuple((k, v) for k, v in (("epochs", epochs), ("train_rows", train_rows)) if v is not None)
+    changes = {"epochs": epochs, "train_rows": train_rows, "precision": precision}
     comparison = Comparison(
-        make_plan=MakePlan(entry, data_dir, changes),
+        make_plan=MakePlan(entry, data_dir, tuple((k, v) for k, v in changes.items() if v is not None), on_device),
         root=out or Path("runs") / f"compare-{entry}",
         methods=pick_methods([name.strip() for name in methods.split(",")]),
         seeds=tuple(range(seed, seed + seeds)),
@@ -134,6 +144,7 @@ def compare(
         command=shlex.join(["rocket-keras", *sys.argv[1:]]),
         sweep=sweep is not None,
         missing_class=missing_class,
+        until=None if minutes is None else time.time() + 60 * minutes,
     )
     console = Console(stderr=as_json)
     if not console.is_terminal:
@@ -142,6 +153,8 @@ def compare(
         result = run(comparison, console)
     except KeyboardInterrupt:
         _stop("interrupted. The same command goes on; finished runs are kept.", 130)
+    except WindowOver as over:
+        _stop(f"{over}. The same command goes on; finished runs and epochs are kept.", 75)
     if as_json:
         print(json.dumps(result))
         return

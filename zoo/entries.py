@@ -40,13 +40,16 @@ class MakePlan:
         entry: Name or short name.
         data_dir: Folder of the downloads.
         changes: Fields of the recipe that are replaced, as pairs.
+        on_device: Whether the training rows stay in the device's memory.
     """
 
     entry: str
     data_dir: Path | None = None
     changes: tuple[tuple[str, Any], ...] = ()
+    on_device: bool = False
 
     def __call__(self, seed: int) -> Plan:
         """Load the seed's data and return the plan."""
         row = get_entry(self.entry)
-        return row.plan(self.data_dir, seed, replace(row.recipe, **dict(self.changes)))
+        plan = row.plan(self.data_dir, seed, replace(row.recipe, **dict(self.changes)))
+        return replace(plan, on_device=self.on_device)

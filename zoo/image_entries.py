@@ -16,13 +16,13 @@ _CIFAR100: dict[str, Any] = {"load": parts.load_cifar100, "licence": "CIFAR-100:
 _SVHN: dict[str, Any] = {"load": parts.load_svhn, "licence": "SVHN: non-commercial use, cite Netzer et al. 2011"}
 
 _CIFAR_RECIPE = Recipe(
-    epochs=200, batch_size=128, optimizer=parts.sgd_paper((0.3, 0.6, 0.8)), augment=parts.cifar_augment
+    epochs=200, batch_size=128, optimizer=parts.sgd_paper((0.3, 0.6, 0.8)), augment=parts.CIFAR_AUGMENT
 )
 _CRD_RECIPE = Recipe(
     epochs=240,
     batch_size=64,
     optimizer=parts.sgd_paper((150 / 240, 180 / 240, 210 / 240), rate=0.05, drop=0.1),
-    augment=parts.cifar_augment,
+    augment=parts.CIFAR_AUGMENT,
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from rocket_keras.launch.recipe import Augmentation
 from rocket_keras.pair import Pair
 from zoo.ctr import ctr_pair
 from zoo.data import Dataset, cifar, svhn
@@ -119,6 +120,5 @@ def _falling(
     return keras.optimizers.schedules.PiecewiseConstantDecay([int(steps * share) for share in shares], rates)
 
 
-def cifar_augment(images: Any, seed: int) -> Any:
-    """Flip, pad by reflection and crop a training batch."""
-    return cifar.augment(images, seed)
+CIFAR_AUGMENT = Augmentation("cifar_augment", cifar.CROPS, cifar.crop_and_flip)
+"""Flip, pad by reflection and crop."""

@@ -2,5 +2,6 @@
 
 from rocket_keras.compare.comparison import GRID, Comparison, pick_methods
 from rocket_keras.compare.run import compare
+from rocket_keras.compare.stage import WindowOver
 
-__all__ = ["GRID", "Comparison", "compare", "pick_methods"]
+__all__ = ["GRID", "Comparison", "WindowOver", "compare", "pick_methods"]

@@ -33,6 +33,7 @@ class Comparison:
         command: The command line, for the result.
         sweep: Whether the plan's sweep of light nets is run.
         missing_class: Class that the transfer set of the missing-class trial lacks; None for no trial.
+        until: Moment (`time.time`) that all training stops before, at the end of an epoch; None for no end.
     """
 
     make_plan: MakePlan
@@ -45,6 +46,7 @@ class Comparison:
     command: str = ""
     sweep: bool = False
     missing_class: int | None = None
+    until: float | None = None
 
     def plan(self, seed: int) -> Plan:
         """Return the plan of a seed."""

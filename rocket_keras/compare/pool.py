@@ -14,7 +14,7 @@ from rich.console import Console
 
 from rocket_keras.callbacks import NonFiniteLoss
 from rocket_keras.compare.job import Job
-from rocket_keras.compare.stage import train_stage
+from rocket_keras.compare.stage import WindowOver, train_stage
 from rocket_keras.launch.recipe import Plan
 from rocket_keras.launch.run_folder import write_json
 
@@ -24,10 +24,11 @@ PAUSE = 20.0
 
 
 class Task(NamedTuple):
-    """A job, and which of its nets is scored on the test split."""
+    """A job, which of its nets is scored on the test split, and the moment (`time.time`) that it has to stop before."""
 
     job: Job
     head: str | None
+    until: float | None = None
 
 
 @lru_cache(maxsize=8)
@@ -44,10 +45,12 @@ class Pool:
         root: The comparison's folder.
         workers: Processes; 1 trains in this one.
         console: Where progress is shown.
+        until: Moment (`time.time`) that all training stops before, at the end of an epoch; None for no end.
     """
 
-    def __init__(self, make_plan: MakePlan, root: Path, workers: int, console: Console):
+    def __init__(self, make_plan: MakePlan, root: Path, workers: int, console: Console, until: float | None = None):
         self.make_plan, self.root, self.workers, self.console = make_plan, root, workers, console
+        self.until = until
         self.seconds: list[float] = []
         self.told = time.perf_counter()
 
@@ -65,6 +68,9 @@ class Pool:
             what: What they are for, in a word, for the lines of progress.
             heads: Which net of a job is scored on the test split; none of those that are left out.
             after: Called now and then, at most every `PAUSE` seconds, and at the end.
+
+        Raises:
+            WindowOver: Not all is finished at `until`; finished jobs and epochs are kept.
         """
         tasks = self._unfinished(jobs, heads or {})
         if not tasks:
@@ -73,6 +79,9 @@ class Pool:
         run = self._in_this_process if self.workers == 1 else self._in_processes
         run(tasks, what, after)
         after()
+        left = self._unfinished(jobs, heads or {})
+        if left:
+            raise WindowOver(f"{what}: {len(tasks) - len(left)} of {len(tasks)} stages finished in the time given")
 
     def _unfinished(self, jobs: Iterable[Job], heads: Mapping[Job, str]) -> dict[str, Task]:
         """What is still to be done, by the job's key, what is needed first before what needs it."""
@@ -82,7 +91,7 @@ class Pool:
             for one in [*self._chain(job), job]:
                 head = heads.get(one)
                 if not finished(plan, one, self.root, head):
-                    found.setdefault(one.key(plan), Task(one, head))
+                    found.setdefault(one.key(plan), Task(one, head, self.until))
         return found
 
     def _chain(self, job: Job) -> list[Job]:
@@ -90,13 +99,18 @@ class Pool:
 
     def _in_this_process(self, tasks: dict[str, Task], what: str, after: Callable[[], Any]) -> None:
         for count, task in enumerate(tasks.values(), 1):
+            if self._is_over():
+                return
             begun = time.perf_counter()
-            message = work(self.make_plan, task, self.root, self.console)
+            try:
+                message = work(self.make_plan, task, self.root, self.console)
+            except WindowOver:
+                return
             self._tell(what, task.job, message, time.perf_counter() - begun, count, len(tasks))
             self._now_and_then(after)
 
     def _in_processes(self, tasks: dict[str, Task], what: str, after: Callable[[], Any]) -> None:
-        left, running = dict(tasks), dict[Future[str], tuple[str, float]]()
+        left, running, count = dict(tasks), dict[Future[str], tuple[str, float]](), 0
         context = multiprocessing.get_context("spawn")
         slots = context.Queue()
         for number in range(self.workers):
@@ -104,16 +118,20 @@ class Pool:
         with ProcessPoolExecutor(self.workers, context, _settle, (slots, self.workers)) as pool:
             try:
                 while left or running:
+                    if self._is_over():
+                        left.clear()
                     for key in self._ready(left, {key for key, _ in running.values()}):
                         if len(running) < self.workers:
                             future = pool.submit(work, self.make_plan, left.pop(key), self.root, None)
                             running[future] = (key, time.perf_counter())
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         key, begun = running.pop(future)
-                        count = len(tasks) - len(left) - len(running)
-                        self._tell(
-                            what, tasks[key].job, future.result(), time.perf_counter() - begun, count, len(tasks)
-                        )
+                        if isinstance(future.exception(), WindowOver):
+                            left.clear()  # what is left may build on this one
+                            continue
+                        count += 1
+                        seconds = time.perf_counter() - begun
+                        self._tell(what, tasks[key].job, future.result(), seconds, count, len(tasks))
                         self._now_and_then(after)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -124,6 +142,9 @@ class Pool:
         open_keys = left.keys() | running
         plans = {key: plan_of(self.make_plan, task.job.seed) for key, task in left.items()}
         return [k for k, task in left.items() if not open_keys & {one.key(plans[k]) for one in task.job.before()}]
+
+    def _is_over(self) -> bool:
+        return self.until is not None and time.time() >= self.until
 
     def _now_and_then(self, after: Callable[[], Any]) -> None:
         if time.perf_counter() - self.told > PAUSE:
@@ -148,6 +169,9 @@ def work(make_plan: MakePlan, task: Task, root: Path, console: Console | None) -
     """Train one stage; return what came out in a few words.
 
     A loss that is not finite is an outcome: it is written down, and the other runs go on.
+
+    Raises:
+        WindowOver: The task's time is over before it is finished.
     """
     job, plan = task.job, plan_of(make_plan, task.job.seed)
     folder = job.folder(root, plan)
@@ -156,7 +180,7 @@ def work(make_plan: MakePlan, task: Task, root: Path, console: Console | None) -
         write_json(folder / "failed.json", {"why": f"the {bad[0].stage.trains} stage before it failed"})
         return "not trained: a stage before it failed"
     try:
-        result = train_stage(plan, job, root, console or Console(quiet=True), task.head)
+        result = train_stage(plan, job, root, console or Console(quiet=True), task.head, task.until)
     except NonFiniteLoss as error:
         write_json(folder / "failed.json", {"job": job.describe(plan), "why": str(error)})
         return f"failed: {error}"

@@ -36,6 +36,7 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
         What `compare.json` holds.
 
     Raises:
+        WindowOver: `comparison.until` came before the end; the same comparison goes on.
         ValueError: The folder holds a comparison with another recipe, backend or data, or a trial is asked for that the
             entry cannot have.
     """
@@ -45,7 +46,7 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
     comparison = dataclasses.replace(comparison, methods=tuple(m for m in comparison.methods if m.name not in skipped))
     facts = _facts(comparison)
     claim(comparison.root, {key: facts[key] for key in ("entry", "recipe", "backend", "dataset")})
-    pool = Pool(comparison.make_plan, comparison.root, comparison.workers, console)
+    pool = Pool(comparison.make_plan, comparison.root, comparison.workers, console, comparison.until)
     tuned = tuned_methods(comparison)
     tries = [final_job(m, comparison.seeds[0], factor) for m in tuned for factor in comparison.grid]
     pool.run(tries, "tuning")

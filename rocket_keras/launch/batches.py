@@ -1,13 +1,13 @@
 """Training batches in an order that depends on seed and epoch alone, so that a resumed run sees what it would have
 seen."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
 from rocket_keras.graph import inputs_of
+from rocket_keras.launch.recipe import Augmentation
 
 
 class Batches(keras.utils.PyDataset):
@@ -20,7 +20,7 @@ class Batches(keras.utils.PyDataset):
         split: Rows, with `x`, `y` and `rows(index)`.
         batch_size: Rows a batch; all rows where there are fewer.
         seed: Seed of the orders.
-        augment: `(images, seed) -> images`, or None.
+        augment: What is done to the images, or None.
         batches: Batches an epoch, at most as many as the rows make; None for all.
     """
 
@@ -30,7 +30,7 @@ class Batches(keras.utils.PyDataset):
         split: Any,
         batch_size: int,
         seed: int,
-        augment: Callable[[Any, int], Any] | None = None,
+        augment: Augmentation | None = None,
         batches: int | None = None,
     ):
         super().__init__()
@@ -47,12 +47,20 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, np.ndarray]:
         """Return one batch `(x, y)`."""
-        begin = index * self.batch_size
-        part = self.split.rows(self._order[begin : begin + self.batch_size])
+        part = self.split.rows(self.rows_of(index))
         if self.augment is None:
             return inputs_of(self.model, part.x), part.y
-        draw = int(np.random.default_rng([self.seed, self.epoch, index]).integers(2**31))
-        return keras.ops.convert_to_numpy(self.augment(part.x, draw)), part.y
+        return keras.ops.convert_to_numpy(self.augment.apply(part.x, self.choices_of(index))), part.y
+
+    def rows_of(self, index: int) -> np.ndarray:
+        """Return the places of one batch's rows in the split, `(batch,)`."""
+        begin = index * self.batch_size
+        return self._order[begin : begin + self.batch_size]
+
+    def choices_of(self, index: int) -> np.ndarray:
+        """Return the choice of the augmentation for each of one batch's rows, `(batch,)` int32; zeros without one."""
+        ways = self.augment.choices if self.augment else 1
+        return np.random.default_rng([self.seed, self.epoch, index]).integers(0, ways, self.batch_size, np.int32)
 
     def draw(self, epoch: int) -> None:
         """Take the order of that epoch, from 0."""

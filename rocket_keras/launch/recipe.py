@@ -14,6 +14,22 @@ Tap = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """How training images are changed, one of `choices` ways an image, all equally likely.
+
+    Attributes:
+        name: Its name in a result.
+        choices: Number of ways.
+        apply: `(images, choice) -> images`, with `choice` of `(batch,)` whole numbers below `choices`; in `keras.ops`,
+            so that it runs on the host and inside a compiled step.
+    """
+
+    name: str
+    choices: int
+    apply: Callable[[Any, Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """One budget for base, booster and rocket.
 
@@ -25,8 +41,10 @@ class Recipe:
         hint_weight: λ: a number, or from the number of training steps to a schedule.
         gradient_block, light_to_shared: The switches of `rocket_keras.Rocket`.
         serving_batch: Rows of one request when the latency is measured: 1 image, or the candidates of one user.
-        augment: `(images, seed) -> images` on one training batch, or None.
+        augment: What is done to the training images, or None.
         train_rows: First rows of the training split that are used; None for all.
+        precision: Keras's dtype policy of the training, such as `"mixed_bfloat16"`; None for the default. Scores are
+            always those of the float32 net.
     """
 
     epochs: int
@@ -37,8 +55,9 @@ class Recipe:
     gradient_block: bool = True
     light_to_shared: bool = True
     serving_batch: int = 1
-    augment: Callable[[Any, int], Any] | None = None
+    augment: Augmentation | None = None
     train_rows: int | None = None
+    precision: str | None = None
 
     def describe(self, steps: int) -> dict[str, Any]:
         """Return the recipe as plain JSON values, for a training of `steps` batches."""
@@ -52,8 +71,10 @@ class Recipe:
             "hint_weight": weight if isinstance(weight, float | int) else named(weight),
             "gradient_block": self.gradient_block,
             "light_to_shared": self.light_to_shared,
-            "augmentation": self.augment.__name__ if self.augment else None,
+            "augmentation": self.augment.name if self.augment else None,
             "train_rows": self.train_rows,
+            # Left out by default: a run's folder is named by what stands here.
+            **({"precision": self.precision} if self.precision else {}),
         }
 
 
@@ -73,6 +94,7 @@ class Plan:
         maps: Whether these taps are maps with positions.
         sweep: Builder options by label of each light net of a depth sweep.
         options: Builder options on top of the variant's.
+        on_device: Whether `compare` keeps the training rows in the device's memory, see `TrainRows`.
     """
 
     name: str
@@ -85,6 +107,7 @@ class Plan:
     maps: bool = False
     sweep: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    on_device: bool = False
 
     def pair(self, variant: str = "own") -> Pair:
         """Build a variant of the pair, untrained."""

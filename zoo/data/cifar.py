@@ -15,6 +15,7 @@ from zoo.image_scale import ImageScale
 SIDE = 32
 PAD = 4
 OFFSETS = 2 * PAD + 1
+CROPS = OFFSETS * OFFSETS * 2  # with the flip
 PIXELS = SIDE * SIDE * 3
 VALIDATION_ROWS = 5000
 
@@ -94,14 +95,22 @@ def augment(images: Any, seed: int | keras.random.SeedGenerator) -> Any:
     Raises:
         ValueError: The images have another shape.
     """
+    count = ops.shape(images)[0]
+    # One draw for all three choices: an int seed would give equal numbers in each of three draws.
+    return crop_and_flip(images, keras.random.randint((count,), 0, CROPS, seed=seed))
+
+
+def crop_and_flip(images: Any, choice: Any) -> Any:
+    """The crop of that number of every image padded by reflection: `choice` is `(n,)` whole numbers below `CROPS`.
+
+    Images, errors and source are those of `augment`.
+    """
     if len(images.shape) != 4 or tuple(images.shape[1:]) != (SIDE, SIDE, 3):
         raise ValueError(
             f"expected images of shape (n, 32, 32, 3), received {tuple(images.shape)}; put the channels last"
         )
-    images = ops.convert_to_tensor(images)
+    images, choice = ops.convert_to_tensor(images), ops.convert_to_tensor(choice)
     count = ops.shape(images)[0]
-    # One draw for all three choices: an int seed would give equal numbers in each of three draws.
-    choice = keras.random.randint((count,), 0, OFFSETS * OFFSETS * 2, seed=seed)
     row = _reflected(choice // (2 * OFFSETS))
     column = _reflected(choice // 2 % OFFSETS)
     column = ops.where(ops.expand_dims(choice % 2 == 1, 1), ops.flip(column, 1), column)

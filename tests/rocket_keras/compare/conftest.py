@@ -12,6 +12,7 @@ from rich.console import Console
 import zoo
 from rocket_keras import Pair
 from rocket_keras.launch import Plan, Recipe
+from rocket_keras.launch.recipe import Augmentation
 from zoo import parts
 from zoo.ctr import hidden_taps
 from zoo.data import Dataset, Split
@@ -90,9 +91,12 @@ def sgd(steps):
     return keras.optimizers.SGD(0.05, momentum=0.9)
 
 
-def unchanged(images, seed):
-    """The augmentation that changes nothing: teachers run in the graph, on the images that they would see anyhow."""
+def unchanged(images, choice):
     return images
+
+
+UNCHANGED = Augmentation("unchanged", 2, unchanged)
+"""Changes nothing: teachers run in the graph, on the images that they would see anyhow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +124,7 @@ class ToyPlan:
             hint_weight=0.3,
             light_to_shared=self.light_to_shared,
             serving_batch=8,
-            augment=unchanged if self.augmented else None,
+            augment=UNCHANGED if self.augmented else None,
         )
         if self.kind == "images":
             variants = {"own": {}, **parts.WRN_VARIANTS}

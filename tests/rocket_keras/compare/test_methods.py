@@ -9,7 +9,8 @@ import pytest
 
 from rocket_keras import Rocket
 from rocket_keras.compare.job import Job
-from rocket_keras.compare.stage import _begin_with, _model
+from rocket_keras.compare.stage import _begin_with
+from rocket_keras.compare.stage_model import stage_model
 from rocket_keras.graph import inputs_of
 from rocket_keras.methods import METHODS, all_stages, get_method
 from rocket_keras.methods.rival_rows import GUIDED
@@ -180,7 +181,7 @@ def losses(plan, stage, root):
         shaken(net)
     if stage.start is not None:
         _begin_with(pair, job.of(stage.start).folder(root, plan))
-    model, rows, _ = _model(plan, job, root, pair)
+    model, rows, _ = stage_model(plan, job, root, pair)
     batch = rows.rows(np.r_[0:9, len(rows) - 7 : len(rows)])
     y_pred = model(inputs_of(model, batch.x), training=False)
     if not isinstance(model, Rocket):

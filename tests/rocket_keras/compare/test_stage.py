@@ -10,7 +10,8 @@ import pytest
 from rocket_keras.compare.comparison import final_job
 from rocket_keras.compare.job import Job
 from rocket_keras.compare.pool import Pool
-from rocket_keras.compare.stage import LabelledRowsLoss, _model, finished_net, train_stage
+from rocket_keras.compare.stage import finished_net, train_stage
+from rocket_keras.compare.stage_model import LabelledRowsLoss, stage_model
 from rocket_keras.methods import METHODS, Stage, get_method
 from rocket_keras.methods.rival_rows import ATTENTION_TERM, KD
 from rocket_keras.methods.rocket_rows import BOOSTER, KD_TERM
@@ -103,7 +104,7 @@ def test_a_teacher_in_the_graph_stays_as_it_was(make_toy_plan, quiet, tmp_path, 
     file = Job(BOOSTER, SEED).folder(tmp_path, plan) / "booster.weights.h5"
     teacher, content = weights(finished_net(plan, Job(BOOSTER, SEED), tmp_path, "booster")), file.read_bytes()
     pair = plan.pair()
-    model, rows, seconds = _model(plan, final_job(get_method(name), SEED, 1.0), tmp_path, pair)
+    model, rows, seconds = stage_model(plan, final_job(get_method(name), SEED, 1.0), tmp_path, pair)
     frozen = model.joint.get_layer("teachers")
     light = weights(pair.light)
     assert equal(weights(frozen), teacher)
@@ -161,11 +162,11 @@ def test_rows_without_labels_alone_teach_nothing_but_the_teachers_word(make_toy_
     # Bucila's method reads no label: with other labels in the data it ends with the same light net.
     plan, _ = trained(make_toy_plan("images"), tmp_path, quiet, BOOSTER)
     job = final_job(get_method("compression"), SEED, 1.0)
-    _, rows, _ = _model(plan, job, tmp_path, plan.pair())
+    _, rows, _ = stage_model(plan, job, tmp_path, plan.pair())
     assert (rows.y == -1).all()
     assert len(rows) == len(plan.data.train) + len(plan.data.unlabelled)
     labelled = final_job(get_method("softmax-l2"), SEED, 1.0)
-    _, rows, _ = _model(plan, labelled, tmp_path, plan.pair())
+    _, rows, _ = stage_model(plan, labelled, tmp_path, plan.pair())
     assert (rows.y == np.concatenate([plan.data.train.y, plan.data.unlabelled.y])).all()
 
 

@@ -18,6 +18,7 @@ from rocket_keras import Pair
 from rocket_keras.callbacks import NonFiniteLoss
 from rocket_keras.launch import Plan, Recipe, launch
 from rocket_keras.launch.batches import Batches, predict_logits
+from rocket_keras.launch.recipe import Augmentation
 from rocket_keras.launch.scoring import score
 from zoo.data import Dataset, Split
 
@@ -158,18 +159,17 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     assert not np.array_equal(orders[0], orders[1])
 
 
-def test_augmentation_gets_a_seed_of_its_own_each_batch():
-    images = Split(np.zeros((8, 2, 2, 1), "float32"), np.arange(8))
-    net = keras.Sequential([keras.Input((2, 2, 1))])
-    seeds = []
-
-    def record(x, seed):
-        seeds.append(seed)
-        return x + 1.0
-
-    batches = Batches(net, images, 4, seed=0, augment=record)
-    assert all((batches[i][0] == 1.0).all() for i in range(2))
-    assert len(set(seeds)) == 2
+def test_augmentation_draws_anew_for_each_image_and_batch():
+    images = Split(np.zeros((8, 1), "float32"), np.arange(8))
+    net = keras.Sequential([keras.Input((1,))])
+    augment = Augmentation("named", 10**6, lambda x, choice: x + choice[:, None])
+    batches = Batches(net, images, 4, seed=0, augment=augment)
+    drawn = np.concatenate([batches[i][0][:, 0] for i in range(2)])
+    assert len(set(drawn)) == 8
+    assert drawn.min() >= 0
+    assert 10**5 < drawn.max() < 10**6
+    batches.draw(1)
+    assert not set(drawn) & set(batches[0][0][:, 0])
 
 
 @pytest.mark.parametrize("rows", [1, 7, 16])
