@@ -104,6 +104,8 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         recipe=_recipe(6, 2048),
         licence=_MOVIELENS,
         paper=f"{_PAPER}; {_DCN}",
+        privileged=True,
+        variants=_KEPT_USER,
         limits=_RATINGS,
         **_hidden((32, 16)),
     ),
@@ -130,6 +132,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         recipe=_recipe(6, 512),
         licence=_MOVIELENS,
         paper=f"{_PAPER}; {_DIN}",
+        variants=_KEPT_USER,
         limits=_RATINGS,
         **_hidden((32, 16)),
     ),
@@ -143,6 +146,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         recipe=_recipe(6, 1024),
         licence="Frappe: research use, no redistribution, no commercial use",
         paper=f"{_PAPER}; {_DEEPFM}",
+        variants=_KEPT_USER,
         **_hidden((16, 8)),
     ),
     _ctr(
@@ -236,7 +240,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         recipe=_recipe(1, 1024),
         licence="Taobao display ads (Alimama, Tianchi): research use, cite the source",
         paper=f"{_PAPER}, section on display advertising: its nets, on public data of the same house",
-        variants={"din": {"booster": "din"}},
+        variants={"din": {"booster": "din"}, "private user": {"share_except": ("user_id",)}},
         **_hidden((200, 80)),
     ),
 )
