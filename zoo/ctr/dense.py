@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from rocket_keras.layers import Dice
-from zoo.ctr_columns import Columns
+from zoo.ctr.columns import Columns
 
 # `(columns, units, logits, name) -> logits (batch, logits)`. `columns.joined()` is all that the net reads as one
 # tensor, `columns.joined(only=[...])` some features of it; `name` ("light" or "booster") begins every layer's name.

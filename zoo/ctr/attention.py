@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from zoo.ctr_columns import Columns
-from zoo.ctr_dense import dice_layers, head
+from zoo.ctr.columns import Columns
+from zoo.ctr.dense import dice_layers, head
 from zoo.features import History
 
 _UNIT = 36  # width of the local activation unit in the paper's figure 2

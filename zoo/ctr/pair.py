@@ -1,4 +1,4 @@
-"""Click-through-rate pairs: two nets of different size over shared embeddings."""
+"""The builder of click-through-rate pairs."""
 
 import re
 from collections.abc import Sequence
@@ -10,15 +10,13 @@ import keras
 from keras import layers
 
 from rocket_keras.pair import Pair
-from zoo.ctr_checks import check_bottom, check_features, check_sharing
-from zoo.ctr_columns import Block, Columns, table_of
-from zoo.ctr_dense import Tower
-from zoo.ctr_lookups import make_blocks, make_tables
-from zoo.ctr_towers import TOWERS, mlp_ensemble, two_tower
+from zoo.ctr.checks import check_bottom, check_features, check_sharing
+from zoo.ctr.columns import Block, Columns, table_of
+from zoo.ctr.dense import Tower
+from zoo.ctr.lookups import make_blocks, make_tables
+from zoo.ctr.towers import TOWERS, two_tower
 from zoo.features import Feature, History, MultiCategorical, Numeric
 from zoo.pretrained import pretrained
-
-__all__ = ["TOWERS", "Columns", "Tower", "ctr_pair", "hidden_taps", "mlp_ensemble", "two_tower"]
 
 Sharing = Literal["embeddings", "none"]
 

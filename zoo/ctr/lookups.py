@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from rocket_keras.layers import CategoricalEmbedding, MaskedMean
-from zoo.ctr_columns import Block, Part, table_of
+from zoo.ctr.columns import Block, Part, table_of
 from zoo.features import SIDES, Categorical, Feature, MultiCategorical, Numeric
 
 # Where a feature's rows lie: a table, and the feature's place among its fields.

@@ -6,8 +6,8 @@ import keras
 from keras import layers
 
 from rocket_keras.layers import FactorizationMachine, FeatureCross, SparseLinear
-from zoo.ctr_columns import Columns
-from zoo.ctr_dense import head, hidden_layers
+from zoo.ctr.columns import Columns
+from zoo.ctr.dense import head, hidden_layers
 
 _CROSSES = 2
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from zoo.ctr_attention import din
-from zoo.ctr_columns import Columns
-from zoo.ctr_dense import Tower, head, hidden_layers
-from zoo.ctr_interactions import dcnv2, deepfm, wide_deep
+from zoo.ctr.attention import din
+from zoo.ctr.columns import Columns
+from zoo.ctr.dense import Tower, head, hidden_layers
+from zoo.ctr.interactions import dcnv2, deepfm, wide_deep
 
 _COSINE_SCALE = 5.0
 _MEMBERS = 3
