@@ -13,6 +13,7 @@ import numpy as np
 
 from rocket_keras.extras import require
 from rocket_keras.graph import inputs_of
+from rocket_keras.onnx_graph import Unwritable, write_onnx
 from rocket_keras.pair import Pair
 
 TOLERANCE = 1e-5
@@ -24,7 +25,8 @@ def export_light(source: Pair | keras.Model, path: str | Path, rows: Any = None)
     Args:
         source: A pair, whose light net is written, or any functional model.
         path: The suffix says the format: `.onnx`, `.keras`, `.tflite` (LiteRT), or none for a SavedModel folder. Batch
-            is dynamic, inputs keep their names.
+            is dynamic, inputs keep their names. ONNX is written layer by layer, the same graph on every backend; a net
+            with other layers than the zoo's goes through Keras's exporter.
         rows: Inputs to compare on, `(batch, ...)` or a dict of arrays; by default made-up rows (normal floats, ids 0
             and 1).
 
@@ -114,11 +116,15 @@ _NUMPY = {
 
 
 def _write_onnx(model: keras.Model, draft: Path) -> None:
-    exporter = {"jax": "jax2onnx", "tensorflow": "tf2onnx", "torch": "onnx"}[keras.backend.backend()]
-    require(exporter, keras.backend.backend())
     if model.compute_dtype != "float32":
         raise ValueError(f"ONNX export needs a float32 net. Received: compute dtype {model.compute_dtype}.")
-    model.export(str(draft), format="onnx", verbose=False)
+    try:
+        write_onnx(model, draft)
+    except Unwritable:
+        # A net with other layers than the zoo's: Keras's own exporter traces it through the backend.
+        exporter = {"jax": "jax2onnx", "tensorflow": "tf2onnx", "torch": "onnx"}[keras.backend.backend()]
+        require(exporter, keras.backend.backend())
+        model.export(str(draft), format="onnx", verbose=False)
 
 
 def _run_onnx(draft: Path, rows: Any) -> Any:

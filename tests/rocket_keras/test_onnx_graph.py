@@ -1,0 +1,142 @@
+"""The ONNX graph that is written layer by layer says what Keras says, on nets of every family of the zoo."""
+
+import re
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from rocket_keras import export_light
+from rocket_keras.export import made_up_rows, onnx_feed, onnx_session
+from rocket_keras.onnx_graph import Unwritable, write_onnx
+
+onnx = pytest.importorskip("onnx")
+FEATURES = [
+    zoo.Categorical("user", 12, dim=4, side="user"),
+    zoo.History("history", of="item", length=4),
+    zoo.Categorical("item", 9, dim=4, side="item"),
+    zoo.MultiCategorical("genres", 5, length=3, dim=4, side="item"),
+    zoo.Categorical("age", 3, dim=2, side="user"),
+    zoo.Numeric("price", side="item"),
+]
+
+
+def clicks(tower):
+    return zoo.ctr_pair(FEATURES, light=tower, light_units=(6, 4), booster_units=(8,)).light
+
+
+def rows_of(model, count, seed=0):
+    """Rows with ids inside and outside of their vocabulary, and padding."""
+    rng = np.random.default_rng(seed)
+    rows = made_up_rows(model, count, seed)
+    if isinstance(rows, dict):
+        rows.update({k: rng.integers(-2, 14, v.shape).astype("int32") for k, v in rows.items() if k != "price"})
+        if "history" in rows:  # padding is at the end
+            rows["history"] = -np.sort(-rows["history"], axis=1)
+    return rows
+
+
+def moved(model):
+    """Give every weight another value than its initial one."""
+    rng = np.random.default_rng(1)
+    model.set_weights([weight + rng.uniform(0.05, 0.3, weight.shape) for weight in model.get_weights()])
+    return model
+
+
+def compared(model, path):
+    """Write the net, and compare it with Keras on batches of several sizes."""
+    write_onnx(model, path)
+    session = onnx_session(path)
+    for count in (1, 5):
+        rows = rows_of(model, count)
+        expected = keras.ops.convert_to_numpy(model(keras.tree.map_structure(keras.ops.convert_to_tensor, rows)))
+        found = session.run(None, onnx_feed(session, rows))[0]
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    return onnx.load(path)
+
+
+TOWERS = ["mlp", "mlp_ensemble", "two_tower", "wide_deep", "deepfm", "dcnv2", "din"]
+
+
+@pytest.mark.parametrize("tower", TOWERS)
+def test_click_through_rate_nets(tower, tmp_path):
+    model = moved(clicks(tower))
+    graph = compared(model, tmp_path / "net.onnx").graph
+    assert {value.name for value in graph.input} == {tensor.name for tensor in model.inputs}
+    assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+    assert not [weight.name for weight in graph.initializer if "booster" in weight.name]
+
+
+def test_all_fields_of_a_width_take_one_gather(tmp_path):
+    fields = [zoo.Categorical(f"field{i}", 5, dim=4) for i in range(7)]
+    graph = compared(moved(zoo.ctr_pair(fields).light), tmp_path / "net.onnx").graph
+    assert [node.op_type for node in graph.node].count("Gather") == 1
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: zoo.wide_resnet_pair(10, 16, 2, 3, (8, 8, 1), booster_dropout=0.1).booster,
+        lambda: zoo.mobile_pair("shufflenet_v2", 10, 1, 3, (16, 16, 3)).light,
+        lambda: zoo.mobile_pair("mobilenet_v2", 10, 1, 3, (16, 16, 3)).light,
+    ],
+    ids=["wide_resnet", "shufflenet_v2", "mobilenet_v2"],
+)
+def test_image_nets(build, tmp_path):
+    model = build()
+    for layer in model.layers:  # means and variances that a training leaves behind
+        if isinstance(layer, keras.layers.BatchNormalization):
+            rng = np.random.default_rng(len(layer.name))
+            layer.moving_mean.assign(rng.normal(0, 0.1, layer.moving_mean.shape))
+            layer.moving_variance.assign(rng.uniform(0.8, 1.2, layer.moving_variance.shape))
+    graph = compared(model, tmp_path / "net.onnx").graph
+    # Convolutions follow each other without turning the image round between them.
+    turns = [node.op_type for node in graph.node].count("Transpose")
+    assert turns <= (1 if "shuffle" not in " ".join(layer.name for layer in model.layers) else 200)
+
+
+def test_a_net_inside_a_net_and_a_sequential_one(tmp_path):
+    x = keras.Input((6,), name="x")
+    inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, "tanh"), keras.layers.PReLU()])
+    nested = keras.Model(x, keras.layers.Dense(2)(keras.layers.Add()([inner(x), inner(x[:, :6])])))
+    compared(moved(nested), tmp_path / "nested.onnx")
+    compared(moved(inner), tmp_path / "sequential.onnx")
+
+
+@pytest.mark.parametrize("layer", [keras.layers.GRU(3), keras.layers.Dense(3, "gelu")], ids=lambda layer: layer.name)
+def test_what_cannot_be_written_is_named(layer, tmp_path):
+    x = keras.Input((4, 2), name="x")
+    with pytest.raises(Unwritable, match=layer.name):
+        write_onnx(keras.Model(x, layer(x)), tmp_path / "net.onnx")
+
+
+def test_the_zoo_needs_no_exporter_of_the_backend(monkeypatch, tmp_path):
+    monkeypatch.setattr(keras.Model, "export", lambda *args, **kwargs: pytest.fail("went the general way"))
+    export_light(clicks("din"), tmp_path / "net.onnx")
+
+
+def test_another_layer_goes_the_general_way(tmp_path):
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, keras.layers.Dense(2, name="logits")(keras.layers.Dense(3, "silu")(x)))
+    with pytest.raises(Unwritable):
+        write_onnx(model, tmp_path / "direct.onnx")
+    assert export_light(moved(model), tmp_path / "net.onnx").stat().st_size > 0  # compares with Keras
+
+
+@pytest.mark.parametrize("tower", ["mlp", "dcnv2"])
+def test_it_says_what_keras_own_exporter_says(tower, tmp_path):
+    model = moved(clicks(tower))
+    rows = rows_of(model, 6)
+    write_onnx(model, tmp_path / "direct.onnx")
+    model(keras.tree.map_structure(keras.ops.convert_to_tensor, rows))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporters' own deprecations
+        model.export(str(tmp_path / "traced.onnx"), format="onnx", verbose=False)
+    direct, traced = (onnx_session(tmp_path / f"{name}.onnx") for name in ("direct", "traced"))
+    outputs = [session.run(None, onnx_feed(session, rows))[0] for session in (direct, traced)]
+    np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
+    names = [weight.name for weight in onnx.load(tmp_path / "direct.onnx").graph.initializer]
+    assert [name for name in names if re.match(r"shared_embedding_\w+/table", name)]
