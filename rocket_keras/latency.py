@@ -69,7 +69,7 @@ def measure_latency(
 
     Raises:
         ValueError: A count below 1, too few rows, or no rows for an ONNX file.
-        ImportError: ONNX Runtime, onnx, or, for a net with other layers than the zoo's, the backend's exporter is missing.
+        ImportError: ONNX Runtime, onnx, or the exporter that `export_light` needs is missing.
     """
     for name, value in (("batch_size", batch_size), ("threads", threads), ("requests", requests)):
         if value < 1:
