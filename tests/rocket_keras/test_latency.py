@@ -4,34 +4,130 @@ import numpy as np
 import pytest
 
 from rocket_keras import export_light, measure_latency
-from rocket_keras import latency as module
+from rocket_keras.latency import measure as module
+from rocket_keras.latency import processor
+from rocket_keras.latency.machine import Neighbours
+from rocket_keras.latency.quantiles import decided, interval
 
 
 def test_percentiles_are_ordered_and_say_what_they_are_of(make_pair):
-    result = measure_latency(make_pair().light, batch_size=16, budget_ms=1000.0, requests=50)
+    result = measure_latency(make_pair().light, batch_size=16, budget_ms=1000.0)
     assert 0 < result.p50_ms <= result.p95_ms <= result.p99_ms
-    assert (result.batch_size, result.threads, result.requests) == (16, 1, 50)
+    assert (result.batch_size, result.threads, result.requests) == (16, 1, 500)
+    for part in ("p50", "p95", "p99"):
+        low, high = getattr(result, f"{part}_interval")
+        assert low <= getattr(result, f"{part}_ms") <= high
     assert result.runtime.startswith("onnxruntime ")
-    assert result.within_budget is True
-    assert module.processor()
+    assert (result.decision, result.within_budget) == ("within", True)
+    assert result.confidence == 0.975
+    assert result.slowdown >= 1.0
+    assert result.device == processor()
 
 
-def test_a_known_delay_is_measured(make_pair, rows, tmp_path, monkeypatch):
+class Delayed:
+    """A session whose requests take what `delays` says, in milliseconds."""
+
+    def __init__(self, session, delays):
+        self.get_inputs, self.delays = session.get_inputs, iter(delays)
+
+    def run(self, names, feed):
+        assert all(len(value) == 4 for value in feed.values())
+        end = time.perf_counter() + 1e-3 * next(self.delays)
+        while time.perf_counter() < end:
+            pass
+
+
+@pytest.fixture
+def measure(make_pair, rows, tmp_path, monkeypatch):
+    """A function that measures a session of known delays."""
     path = export_light(make_pair(), tmp_path / "light.onnx")
     session = module.onnx_session(path)
 
-    class Slow:
-        def get_inputs(self):
-            return session.get_inputs()
+    def run(delays, **options):
+        monkeypatch.setattr(module, "onnx_session", lambda *args: Delayed(session, delays))
+        return measure_latency(path, 4, rows=rows()[0], **{"warm_up": 0, **options})
 
-        def run(self, names, feed):
-            assert all(len(value) == 4 for value in feed.values())
-            time.sleep(0.01)
+    return run
 
-    monkeypatch.setattr(module, "onnx_session", lambda *args: Slow())
-    result = measure_latency(path, 4, budget_ms=5.0, rows=rows()[0], requests=20, warm_up=1)
+
+def forever(delay):
+    while True:
+        yield delay
+
+
+def test_a_known_delay_is_measured(measure):
+    result = measure(forever(10), budget_ms=5.0, requests=20)
     assert 10 <= result.p50_ms < 30
-    assert result.within_budget is False
+    assert (result.decision, result.within_budget) == ("over", False)
+
+
+def test_a_budget_that_the_sample_cannot_decide_is_undecided(measure):
+    result = measure(forever(1), budget_ms=100.0, requests=50, seconds=0.05)  # too few to bound a p99 from above
+    assert (result.decision, result.within_budget) == ("undecided", None)
+    assert 20 <= result.requests <= 60
+    assert result.p99_interval[1] is None
+
+
+def test_the_sample_grows_until_the_budget_is_decided(measure):
+    result = measure(forever(0.05), budget_ms=20.0, requests=100)
+    assert result.decision == "within"
+    # A bound from above needs 614 requests at the confidence of the third look, 665 at that of the fourth.
+    assert result.requests == 800
+    assert result.confidence == pytest.approx(1 - 0.05 / 20)
+
+
+def test_the_warm_up_ends_when_two_blocks_agree(measure):
+    delays = [20.0] * 10 + [1.0] * 100000
+    result = measure(iter(delays), requests=50, warm_up=10)
+    assert result.p99_ms < 10
+    assert (result.decision, result.within_budget) == (None, None)
+
+
+def test_in_an_open_loop_a_request_waits_for_those_before_it(measure):
+    delays = [40.0, *[0.1] * 1000]
+    closed = measure(iter(delays), requests=20)
+    opened = measure(iter(delays), requests=20, rate_per_s=1000.0)
+    assert closed.p50_ms < 5
+    assert opened.p50_ms > 10  # due a millisecond apart, while the first one took 40
+    assert opened.rate_per_s == 1000.0
+
+
+@pytest.mark.parametrize("part", [0.5, 0.95, 0.99])
+def test_an_interval_covers_the_true_quantile(part):
+    rng = np.random.default_rng(0)
+    truth = np.exp(0.8 * {0.5: 0.0, 0.95: 1.6448536, 0.99: 2.3263479}[part])
+    samples = [np.exp(0.8 * rng.normal(size=800)) for _ in range(400)]
+    found = [interval(sample, part) for sample in samples]
+    assert np.mean([low <= truth <= high for low, high in found]) >= 0.94
+    assert np.mean([low <= truth for low, _ in found]) < 1
+
+
+def test_an_interval_has_the_ranks_of_the_binomial_distribution():
+    # P(X <= 39) = 0.0176 and P(X <= 60) = 0.9824 for X of 100 throws of a coin; 0.0284 and 0.9716 one rank inside.
+    assert interval(np.arange(1, 101.0), 0.5) == (40.0, 61.0)
+    assert interval(np.arange(1, 368.0), 0.99)[1] is None
+    assert interval(np.arange(1, 369.0), 0.99)[1] == 368.0
+    assert interval(np.arange(1.0, 4.0), 0.5)[0] == 0.0
+
+
+def test_many_looks_err_as_rarely_as_one():
+    rng = np.random.default_rng(1)
+    truth = -np.log(0.01)  # of the exponential distribution: the budget is exactly its p99, so no answer is right
+
+    def answer():
+        times = rng.exponential(size=16000)
+        return any(decided(times[: 500 * 2**look], 0.99, truth, look)[0] for look in range(6))
+
+    assert np.mean([answer() for _ in range(200)]) <= 0.05
+
+
+def test_a_noisy_neighbour_shows_in_the_reference():
+    quiet, noisy = Neighbours(times=[1e-5] * 100), Neighbours(times=[1e-5] * 70 + [3e-5] * 30)
+    assert quiet.slowdown == pytest.approx(1)
+    assert noisy.slowdown == pytest.approx(3)
+    assert Neighbours().slowdown == 1
+    quiet.look()
+    assert len(quiet.times) == 101
 
 
 @pytest.mark.parametrize(
@@ -39,6 +135,7 @@ def test_a_known_delay_is_measured(make_pair, rows, tmp_path, monkeypatch):
     [
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"threads": 0}, "threads must be at least 1"),
+        ({"rate_per_s": 0.0}, "rate_per_s must be above 0"),
         ({"batch_size": 8, "rows": np.zeros((7, 5), "float32")}, "at least one request of 8 rows"),
     ],
 )

@@ -1,0 +1,224 @@
+"""Measures requests one after the other until the question of the budget is decided."""
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from rocket_keras.export import export_light, made_up_rows, onnx_feed, onnx_session
+from rocket_keras.extras import require
+from rocket_keras.latency.machine import NOISY, Neighbours, governor, load, processor
+from rocket_keras.latency.quantiles import PARTS, Interval, decided, interval
+
+LOOK_EVERY = 20
+"""Requests between two times of the reference."""
+LEAST = 20
+"""Requests that are measured even where the time is up before."""
+STEADY = 0.05
+"""Share by which the medians of two blocks of warm-up requests may differ."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """Percentiles of one request's time, and what they were measured with.
+
+    Attributes:
+        p50_ms, p95_ms, p99_ms: Milliseconds from the arrays of one request to its logits; in an open loop from the
+            moment that the request was due.
+        batch_size: Rows (candidates) a request.
+        threads: Threads of the runtime.
+        requests: Requests measured, after the warm-up.
+        runtime: Runtime and version.
+        device: Processor.
+        budget_ms: The budget asked for, if any.
+        p50_interval, p95_interval, p99_interval: Low and high, between which the true percentile lies with `confidence`
+            or more; high is None where there were too few requests to bound it.
+        confidence: Of the intervals: 0.95, or more where the sample grew until the budget was decided.
+        decision: `"within"` where the p99's interval lies below the budget, `"over"` where it lies above, `"undecided"`
+            where the time was up before; None without a budget.
+        rate_per_s: Requests a second of an open loop; None for a closed one.
+        load: Mean number of running processes in the minute before the end, where the system tells.
+        governor: The frequency governor, where the system tells.
+        slowdown: How many times slower a reference between the requests was at its slow end than at its fast end.
+        disturbed: Whether that is above 1.5: something else ran on the machine, so measure again.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    batch_size: int
+    threads: int
+    requests: int
+    runtime: str
+    device: str
+    budget_ms: float | None = None
+    p50_interval: Interval = (0.0, None)
+    p95_interval: Interval = (0.0, None)
+    p99_interval: Interval = (0.0, None)
+    confidence: float = 0.95
+    decision: str | None = None
+    rate_per_s: float | None = None
+    load: float | None = None
+    governor: str | None = None
+    slowdown: float = 1.0
+    disturbed: bool = False
+
+    @property
+    def within_budget(self) -> bool | None:
+        """Whether the p99 meets the budget; None when no budget was given, or the time was up before it was decided."""
+        return {"within": True, "over": False}.get(self.decision or "")
+
+
+def measure_latency(
+    model: keras.Model | str | Path,
+    batch_size: int = 1,
+    budget_ms: float | None = None,
+    threads: int = 1,
+    rows: Any = None,
+    requests: int = 500,
+    warm_up: int = 50,
+    seconds: float = 20.0,
+    rate_per_s: float | None = None,
+) -> Latency:
+    """Measure the time of one request on the CPU.
+
+    Timing a Keras model itself would measure the framework's overhead, not the net. With a budget the sample doubles
+    until the confidence interval of the p99 lies below or above it.
+
+    Args:
+        model: The light net, or the path of an ONNX file.
+        batch_size: Rows a request.
+        budget_ms: Milliseconds that the p99 should not exceed; see `Latency.decision`.
+        threads: Threads of ONNX Runtime.
+        rows: Inputs to draw requests from, arrays of at least `batch_size` rows; made-up rows for a Keras model
+            otherwise.
+        requests: Requests that count, or those of the first look where there is a budget. Below 368 of them nothing
+            bounds a p99 from above.
+        warm_up: Requests of a block before that; there are blocks until two medians agree, five at most.
+        seconds: When to give up on a budget that is still undecided.
+        rate_per_s: Requests a second that fall due whether or not the one before is done (an open loop, in which a
+            request also waits for those before it); None: each begins when the one before is done (a closed loop).
+
+    Raises:
+        ValueError: A count below 1, too few rows, a rate that is not above 0, or no rows for an ONNX file.
+        ImportError: ONNX Runtime, SciPy, onnx, or the exporter that `export_light` needs is missing.
+    """
+    for name, value in (("batch_size", batch_size), ("threads", threads), ("requests", requests)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1. Received: {name}={value}.")
+    if rate_per_s is not None and not rate_per_s > 0:
+        raise ValueError(f"rate_per_s must be above 0. Received: rate_per_s={rate_per_s}.")
+    session, feeds = _served(model, batch_size, threads, rows)
+
+    def request(number: int) -> None:
+        session.run(None, feeds[number % len(feeds)])
+
+    _warm_up(request, warm_up)
+    neighbours = Neighbours()
+    source = _times(request, rate_per_s, neighbours)
+    times, decision, confidence = _enough(source, requests, budget_ms, seconds)
+    p50, p95, p99 = (float(p) for p in np.quantile(times, PARTS))
+    return Latency(
+        p50,
+        p95,
+        p99,
+        batch_size,
+        threads,
+        len(times),
+        f"onnxruntime {require('onnxruntime', 'serve').__version__}",
+        processor(),
+        budget_ms,
+        **{f"p{100 * part:g}_interval": interval(times, part, confidence) for part in PARTS},
+        confidence=confidence,
+        decision=decision,
+        rate_per_s=rate_per_s,
+        load=load(),
+        governor=governor(),
+        slowdown=round(neighbours.slowdown, 3),
+        disturbed=neighbours.slowdown > NOISY,
+    )
+
+
+def _served(
+    model: keras.Model | str | Path, batch_size: int, threads: int, rows: Any
+) -> tuple[Any, list[dict[str, np.ndarray]]]:
+    """Open the net in ONNX Runtime, and cut the rows into requests."""
+    if rows is None and not isinstance(model, keras.Model):
+        raise ValueError("Give rows: an ONNX file does not tell which values its inputs take.")
+    rows = made_up_rows(model, batch_size) if rows is None else rows
+    if isinstance(model, keras.Model):
+        with tempfile.TemporaryDirectory() as folder:
+            session = onnx_session(export_light(model, Path(folder) / "net.onnx"), threads)
+    else:
+        session = onnx_session(model, threads)
+    return session, _requests(session, rows, batch_size)
+
+
+def _warm_up(request: Callable[[int], None], count: int) -> None:
+    """Run blocks of requests until two medians agree."""
+    before = 0.0
+    for block in range(5):
+        median = float(np.median([_timed(request, number) for number in range(count)])) if count else 0.0
+        if block and abs(median - before) <= STEADY * before:
+            return
+        before = median
+
+
+def _times(request: Callable[[int], None], rate_per_s: float | None, neighbours: Neighbours) -> Iterator[float]:
+    """Yield the milliseconds of one request after the other, with the reference in between."""
+    begun, number = time.perf_counter(), 0
+    while True:
+        if rate_per_s is None:
+            yield 1e3 * _timed(request, number)
+            if number % LOOK_EVERY == 0:
+                neighbours.look()
+        else:
+            due = begun + number / rate_per_s
+            spare = due - time.perf_counter()
+            if spare > 0:
+                if number % LOOK_EVERY == 0:
+                    neighbours.look()
+                time.sleep(max(0.0, due - time.perf_counter()))
+            request(number)
+            yield 1e3 * (time.perf_counter() - due)
+        number += 1
+
+
+def _timed(request: Callable[[int], None], number: int) -> float:
+    begin = time.perf_counter()
+    request(number)
+    return time.perf_counter() - begin
+
+
+def _enough(
+    source: Iterator[float], requests: int, budget_ms: float | None, seconds: float
+) -> tuple[np.ndarray, str | None, float]:
+    """Draw times until the budget is decided or the time is up; without a budget, so many requests."""
+    if budget_ms is None:
+        return np.array([next(source) for _ in range(requests)]), None, 0.95
+    times: list[float] = []
+    end, look, want = time.perf_counter() + seconds, 0, requests
+    while True:
+        while len(times) < want and (len(times) < LEAST or time.perf_counter() < end):
+            times.append(next(source))
+        decision, confidence = decided(np.array(times), 0.99, budget_ms, look)
+        if decision is not None:
+            return np.array(times), decision, confidence
+        if time.perf_counter() >= end:
+            return np.array(times), "undecided", confidence
+        look, want = look + 1, 2 * want
+
+
+def _requests(session: Any, rows: Any, batch_size: int) -> list[dict[str, np.ndarray]]:
+    """Cut rows into at most 64 requests of `batch_size`."""
+    feed = onnx_feed(session, rows)
+    available = len(next(iter(feed.values())))
+    if available < batch_size:
+        raise ValueError(f"rows must hold at least one request of {batch_size} rows. Received: {available} rows.")
+    starts = range(0, available - batch_size + 1, batch_size)[:64]
+    return [{k: np.ascontiguousarray(v[s : s + batch_size]) for k, v in feed.items()} for s in starts]
