@@ -1,5 +1,6 @@
 """What a latency was measured on, and whether something else was running there."""
 
+import contextlib
 import dataclasses
 import os
 import platform
@@ -8,8 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+with contextlib.suppress(ImportError):  # Windows does not count how often a core was taken away
+    import resource
+
 NOISY = 1.5
 """How many times slower than at its best the reference may become before the measurement is called disturbed."""
+TAKEN_AWAY = 0.005
+"""Share of the requests in which the core was taken away, above which it is: half of what a p99 leaves out."""
 
 
 def processor() -> str:
@@ -35,7 +41,8 @@ def load() -> float | None:
 
 @dataclasses.dataclass
 class Neighbours:
-    """Watches for other work on the machine, by a reference that is timed between the requests.
+    """Watches for other work on the machine: by a reference that is timed between the requests, and by how often the
+    operating system took the core away.
 
     Attributes:
         times: Seconds of the reference.
@@ -44,6 +51,7 @@ class Neighbours:
     times: list[float] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._begin = _interruptions()
         self._matrix = np.random.default_rng(0).normal(size=(48, 48)).astype("float32")
 
     def look(self) -> None:
@@ -59,3 +67,17 @@ class Neighbours:
             return 1.0
         low, high = np.quantile(self.times, [0.1, 0.9])
         return float(high / low)
+
+    @property
+    def interruptions(self) -> int | None:
+        """How often the core was taken away since the beginning; None where the system does not tell."""
+        now = _interruptions()
+        return None if now is None or self._begin is None else now - self._begin
+
+    def disturbed(self, requests: int) -> bool:
+        """Return whether a p99 over so many requests is that of the net or that of its neighbours."""
+        return self.slowdown > NOISY or (self.interruptions or 0) > TAKEN_AWAY * requests
+
+
+def _interruptions() -> int | None:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if "resource" in globals() else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from rocket_keras.export import export_light, made_up_rows, onnx_feed, onnx_session
 from rocket_keras.extras import require
-from rocket_keras.latency.machine import NOISY, Neighbours, governor, load, processor
+from rocket_keras.latency.machine import Neighbours, governor, load, processor
 from rocket_keras.latency.quantiles import PARTS, Interval, decided, interval
 
 LOOK_EVERY = 20
@@ -45,7 +45,9 @@ class Latency:
         load: Mean number of running processes in the minute before the end, where the system tells.
         governor: The frequency governor, where the system tells.
         slowdown: How many times slower a reference between the requests was at its slow end than at its fast end.
-        disturbed: Whether that is above 1.5: something else ran on the machine, so measure again.
+        interruptions: How often the operating system took the core away meanwhile, where it tells.
+        disturbed: Whether the slowdown is above 1.5, or more than 0.5 % of the requests were interrupted: something
+            else ran on the machine, so measure again.
     """
 
     p50_ms: float
@@ -66,6 +68,7 @@ class Latency:
     load: float | None = None
     governor: str | None = None
     slowdown: float = 1.0
+    interruptions: int | None = None
     disturbed: bool = False
 
     @property
@@ -140,7 +143,8 @@ def measure_latency(
         load=load(),
         governor=governor(),
         slowdown=round(neighbours.slowdown, 3),
-        disturbed=neighbours.slowdown > NOISY,
+        interruptions=neighbours.interruptions,
+        disturbed=neighbours.disturbed(len(times)),
     )
 
 

@@ -128,6 +128,19 @@ def test_a_noisy_neighbour_shows_in_the_reference():
     assert Neighbours().slowdown == 1
     quiet.look()
     assert len(quiet.times) == 101
+    assert noisy.disturbed(1000)
+
+
+def test_a_core_that_is_taken_away_disturbs(monkeypatch):
+    counts = iter([10, 14, 14, 16, 16])
+    monkeypatch.setattr("rocket_keras.latency.machine._interruptions", lambda: next(counts))
+    neighbours = Neighbours(times=[1e-5] * 100)
+    assert neighbours.interruptions == 4
+    assert not neighbours.disturbed(1000)  # 4 of 1,000
+    assert neighbours.disturbed(1000)  # 6 of 1,000
+    monkeypatch.setattr("rocket_keras.latency.machine._interruptions", lambda: None)  # a system that does not tell
+    assert Neighbours().interruptions is None
+    assert not Neighbours(times=[1e-5] * 100).disturbed(1000)
 
 
 @pytest.mark.parametrize(

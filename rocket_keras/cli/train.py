@@ -1,41 +1,20 @@
-"""The command line: the only file that sees rocket_keras, zoo and tuning together."""
+"""Commands that train: launch and compare."""
 
 import json
-import os
 import shlex
 import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
-try:
-    import typer
-except ModuleNotFoundError as error:
-    raise ImportError("The command line needs typer. Install it with: pip install 'rocket-keras[launch]'") from error
+import typer
 
-app = typer.Typer(
-    help="Rocket launching: train a light net beside its booster, serve the light net alone.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-zoo_app = typer.Typer(help="The entries of the zoo.", no_args_is_help=True)
-app.add_typer(zoo_app, name="zoo")
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Folder with the downloaded data sets; ROCKET_KERAS_DATA is used otherwise.", show_default=False),
-]
+from rocket_keras.cli.app import DataDir, app, stop
 
 Epochs = Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)]
 TrainRows = Annotated[
     int | None, typer.Option(help="Training rows instead of the recipe's.", min=1, show_default=False)
 ]
-
-
-@app.callback()
-def _options() -> None:
-    """Rocket launching: train a light net beside its booster, serve the light net alone."""
 
 
 @app.command()
@@ -76,7 +55,7 @@ def launch(
         try:
             answers.append(run(row.plan(data_dir, number, recipe), target, number, command))
         except KeyboardInterrupt:  # here, because Typer would end the program without a word
-            _stop("interrupted. The same command goes on from the last finished epoch.", 130)
+            stop("interrupted. The same command goes on from the last finished epoch.", 130)
         if not as_json:
             print_table(answers[-1], console)
             console.print(f"Report: {target / 'report.html'}", markup=False, soft_wrap=True)
@@ -152,9 +131,9 @@ def compare(
     try:
         result = run(comparison, console)
     except KeyboardInterrupt:
-        _stop("interrupted. The same command goes on; finished runs are kept.", 130)
+        stop("interrupted. The same command goes on; finished runs are kept.", 130)
     except WindowOver as over:
-        _stop(f"{over}. The same command goes on; finished runs and epochs are kept.", 75)
+        stop(f"{over}. The same command goes on; finished runs and epochs are kept.", 75)
     if as_json:
         print(json.dumps(result))
         return
@@ -170,90 +149,3 @@ def _factors(text: str) -> tuple[float, ...]:
     if not factors or min(factors) <= 0:
         raise ValueError(f"expected --grid as numbers above 0 with commas, received {text!r}; for instance 0.3333,1,3")
     return factors
-
-
-@zoo_app.command("list")
-def list_zoo(
-    pretrained: Annotated[
-        bool | None, typer.Option("--pretrained/--recipes", help="Only those with weights, or without.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List the entries: name, short name, whether weights are in the package or only a recipe, terms."""
-    import zoo
-
-    rows = [zoo.get_entry(name) for name in zoo.list_entries(pretrained)]
-    if as_json:
-        told = [{"name": r.name, "short": r.short, "pretrained": r.weights is not None} for r in rows]
-        print(json.dumps([{**one, "licence": row.licence} for one, row in zip(told, rows, strict=True)]))
-        return
-    for row in rows:
-        print(f"{row.name:40} {row.short or '-':12} {'weights' if row.weights else 'recipe only':12} {row.licence}")
-
-
-@zoo_app.command()
-def show(
-    source: Annotated[str, typer.Argument(help="Name of an entry with weights, a preset folder, or its URL.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the metadata as JSON.")] = False,
-) -> None:
-    """Print a pretrained pair's card: results, sizes, latency, training, terms, files."""
-    from zoo.cards import card
-    from zoo.loading import open_preset
-
-    metadata = open_preset(source).metadata()
-    if as_json:
-        files = {name: vars(file) for name, file in metadata["files"].items()}
-        print(json.dumps({**metadata, "files": files}))
-    else:
-        print(card(metadata), end="")
-
-
-@zoo_app.command()
-def verify(
-    source: Annotated[str, typer.Argument(help="Name of an entry with weights, a preset folder, or its URL.")],
-    data_dir: DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Load pretrained weights, score them on the real test split, compare with the card (tolerance 1e-4)."""
-    from zoo.verifying import verify as run
-
-    rows = run(source, data_dir)
-    if as_json:
-        print(json.dumps(rows))
-    else:
-        for row in rows:
-            word = "holds" if row["holds"] else "DIFFERS"
-            print(f"{row['net']:8} {row['score']:10} card {row['card']:.6f}  found {row['found']:.6f}  {word}")
-    if not all(row["holds"] for row in rows):
-        raise ArithmeticError(f"expected the scores on the card of {source}, received others; see the lines above")
-
-
-@zoo_app.command()
-def pack(
-    entry: Annotated[str, typer.Argument(help="Name or short name of an entry.")],
-    run: Annotated[Path, typer.Argument(help="Folder of a finished comparison of it, with the entry's method.")],
-    out: Annotated[Path, typer.Option(help="The preset's folder, written anew.")],
-    data_dir: DataDir = None,
-) -> None:
-    """Write a preset folder from a comparison: the nets at the seed that validation prefers."""
-    import zoo
-    from zoo.packing import pack as run_pack
-
-    for name, file in run_pack(zoo.get_entry(entry), run, out, data_dir).items():
-        print(f"{name:20} {file.bytes:10,} bytes  {file.sha256}")
-
-
-def main() -> None:
-    """Run the command line; what a user can mend is one line on standard error, without a traceback."""
-    try:
-        app()
-    except (ValueError, KeyError, OSError, ImportError, ArithmeticError) as error:
-        if os.environ.get("ROCKET_KERAS_TRACEBACK"):
-            raise
-        message = error.args[0] if isinstance(error, KeyError) else str(error)
-        _stop(" ".join(str(message).split()), 2)
-
-
-def _stop(message: str, code: int) -> None:
-    print(f"rocket-keras: {message}", file=sys.stderr)
-    raise SystemExit(code)

@@ -1,0 +1,72 @@
+import json
+import re
+import sys
+
+import pytest
+
+import zoo
+from rocket_keras import cli
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys, tmp_path):
+    """A function that runs `rocket-keras bench` in an empty folder and returns (exit status, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rocket-keras", "bench", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, re.sub(r"\x1b\[[0-9;]*m", "", out), err
+
+    return run
+
+
+def test_it_measures_every_size_and_number_of_threads(bench):
+    status, out, _ = bench("bank", "--made-up", "--candidates", "1,8", "--threads", "1,2", "--requests", "40", "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert [(one["threads"], one["batch_size"]) for one in found] == [(1, 1), (1, 8), (2, 1), (2, 8)]
+    assert all(one["requests"] == 40 and one["p99_interval"][1] is None for one in found)
+    assert {one["rows"] for one in found} == {"made-up rows"}
+
+
+def test_requests_are_real_test_rows_and_the_budget_is_decided(bench):
+    status, out, _ = bench("digits", "--candidates", "1", "--budget-ms", "1000")
+    assert status == 0
+    assert "540 test rows" in out
+    assert "within 1000 ms" in out
+    assert "onnxruntime" in out
+
+
+def test_it_takes_the_folder_of_a_launch(bench, tmp_path):
+    zoo.load_light("digits").save(tmp_path / "light.keras")
+    (tmp_path / "metrics.json").write_text(json.dumps({"entry": "wrn10_1.rocket_wrn28_1_digits", "seed": 0}))
+    status, out, _ = bench(str(tmp_path), "--candidates", "2", "--requests", "30", "--rate", "200")
+    assert status == 0
+    assert "wrn10_1.rocket_wrn28_1_digits" in out
+    assert "open loop, 200 requests a second" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("digits", "--candidates", "1,x"),
+            "--candidates as whole numbers above 0 with commas, received '1,x'",
+        ),
+        (("digits", "--threads", "0"), "expected --threads as whole numbers above 0"),
+        (("digits", "--candidates", "541"), "requests of at most 540 rows"),
+        (("digitz",), "Did you mean 'digits'?"),
+        (("wrn16_1.rocket_wrn40_1_cifar10",), "which is a recipe only"),
+        (("bank", "--data-dir", "."), "expected"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_in_one_line(bench, monkeypatch, arguments, message):
+    monkeypatch.delenv("ROCKET_KERAS_DATA", raising=False)
+    status, out, err = bench(*arguments)
+    assert status == 2
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    assert message in err
