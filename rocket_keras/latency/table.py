@@ -47,7 +47,7 @@ def print_latencies(found: Sequence[Latency], title: str, console: Console) -> N
     if any(one.disturbed for one in found):
         worst = max(found, key=lambda one: one.slowdown)
         lines.append(
-            f"Disturbed: something else ran here meanwhile (a reference was up to {worst.slowdown:.1f} times slower, the "
+            f"Disturbed: something else ran here meanwhile (a reference was up to {worst.slowdown:.1f} times slower, a "
             f"core was taken away {worst.interruptions} times), and the p99 may be its. Measure again."
         )
     for line in lines:
