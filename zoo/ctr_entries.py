@@ -164,7 +164,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("e499f23ee3be6314775e9bf60c341aa98c35379c3e12ea2b40ab65629cc45b8d", 615112),
             booster=File("ec67eb89b125381f14602c282c8a97b3a2b1975f33281184414281f35c39e513", 941060),
-            metadata=File("78aa41f5ce3d152875b9099cdf1515383d8edc42c472edba3e70cc3b7893bfd8", 7786),
+            metadata=File("841d5aa43aad5c922ea9fa7e294128b1d4448e7cc1cac8f886193916b94790a5", 7658),
         ),
         **_hidden((16, 8)),
     ),
