@@ -90,7 +90,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("9d21445509b521cab9a670dc02c450b3cd7f86c7bcdad10eaa0c50e65c121c9a", 921944),
             booster=File("71f43adcf74eebaf3adcc29a8eeae7b456e3f25975b84992d3794bf2998bc1d4", 1826108),
-            metadata=File("7cb0a95619d668f384e530e35f890599b6df4f44b26254f978c5fe698f8b9cbe", 7787),
+            metadata=File("eb1e0a8173ed257fa564a433d0d7ec6a724674f681fd40952f409ecedf5b81b1", 7712),
         ),
         **_hidden((32, 16)),
     ),
@@ -149,6 +149,11 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         variants=_KEPT_USER,
         limits="The rows without a click are sampled apps that the user never opened; the split is random, so the nets "
         "know nearly every user and app of the test rows.",
+        weights=Weights(
+            light=File("22af8f06a5a6b47cfe73131840fe72e7c6a45fcf34d18ff24e0d72fa36501c87", 405352),
+            booster=File("3f93feed6a71befefe217344e64ad661149ebde8e1a0546951313c7558d624c4", 743160),
+            metadata=File("7c15192227a668178576c2e725a628aab051148a7306598ebb59f517448a6bd7", 9895),
+        ),
         **_hidden((32, 16)),
     ),
     _ctr(

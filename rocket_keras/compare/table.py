@@ -8,6 +8,7 @@ from rocket_keras.summary import MISSING, format_number, latency_setting
 
 TITLE_WIDTH = 21
 GAP = 2
+UNEVEN = 1.5  # times that a method's seconds may differ between seeds before the table says so
 
 
 def table_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -85,8 +86,17 @@ def caption(result: Mapping[str, Any]) -> str:
         "half of its 95 % interval. Gap: the share of the way from base to booster. Total s: training seconds of all "
         "stages, epochs times the fastest epoch, median over the seeds. In rocket's s: the same method with its epochs "
         "changed so that it takes as long as rocket. Hint ×: "
-        f"the factor of the hint weights. {_latencies(result)}{busy}{best}"
+        f"the factor of the hint weights. {_latencies(result)}{busy}{_uneven(result)}{best}"
     )
+
+
+def _uneven(result: Mapping[str, Any]) -> str:
+    """A warning where one method's seconds differ by more than half between seeds: the same work took longer."""
+    runs = [[run["seconds"] for run in method["runs"]] for method in result["methods"].values()]
+    worst = max((max(seconds) / min(seconds) for seconds in runs if seconds), default=1.0)
+    if worst <= UNEVEN:
+        return ""
+    return f" The machine was not quiet: one method took up to {worst:.1f} times as long at one seed as at another."
 
 
 def _latencies(result: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rocket_keras.compare.table import grid_rows, left_out, markdown, print_comparison, table_rows
+from rocket_keras.compare.table import caption, grid_rows, left_out, markdown, print_comparison, table_rows
 
 helpers = runpy.run_path(str(Path(__file__).with_name("made_up.py")))
 made_up, ALL = helpers["made_up"], helpers["ALL"]
@@ -103,3 +103,16 @@ def test_grid_has_validation_scores_and_names_an_edge():
     mean = result["methods"]["rocket"]["tuning"]["3"]["auc"]
     assert rocket["factor 3"] == f"{mean:.4f}"
     assert (rocket["chosen"], kd["chosen"]) == ("0.333, at the edge", "1")
+
+
+def test_uneven_seconds_are_told():
+    result = made_up()
+    assert "not quiet" not in caption(result)
+    first = result["methods"]["kd"]["runs"][0]
+    first["seconds"] *= 3
+    times = max(run["seconds"] for run in result["methods"]["kd"]["runs"]) / min(
+        run["seconds"] for run in result["methods"]["kd"]["runs"]
+    )
+    assert f"one method took up to {times:.1f} times as long at one seed as at another" in caption(result)
+    result["methods"]["kd"]["runs"] = []  # all seeds failed
+    assert "not quiet" not in caption(result)
