@@ -134,6 +134,11 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         paper=f"{_PAPER}; {_DIN}",
         variants=_KEPT_USER,
         limits=f"{_RATINGS} The split is by time, and 86 % of the test rows are of users without a train row.",
+        weights=Weights(
+            light=File("76a56242f0bd13dbeb476c15a2099e19ebd6b09c5c8e5bf0bb2aa3d01c8f7304", 264320),
+            booster=File("0c4c0ea20dcba1f5e1f51cf1c70e419500da69b22102fe74afdb246d9b786c7d", 466432),
+            metadata=File("65b80402d93317932a8d1f55f74a700f1fcb7e9d5930eef842ed0e03f895e62b", 9995),
+        ),
         **_hidden((32, 16)),
     ),
     _ctr(
