@@ -107,6 +107,11 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         privileged=True,
         variants=_KEPT_USER,
         limits=_RATINGS,
+        weights=Weights(
+            light=File("9cda182d84105ad2d50723d1d0dbebd85246d4601042a42422e4a1d59506ea99", 922968),
+            booster=File("3ed8ac0259670e699ff215f4710eef7c5b0e3b6d540fef4fff32e93d920317a2", 1974768),
+            metadata=File("adfb93e5cbc58e25e595d327a99945d081e2d8f8e80ccaa09239d2739915615d", 9902),
+        ),
         **_hidden((32, 16)),
     ),
     _ctr(
