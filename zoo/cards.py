@@ -105,7 +105,10 @@ def _nets(metadata: Mapping[str, Any]) -> list[str]:
         times = f"p50 {latency['p50_ms']:.3f} ms, p99 {latency['p99_ms']:.3f} ms"
         batch = f"batch of {latency['batch_size']}, {latency['threads']} thread"
         where = f"{latency['runtime']}, {latency['device']}"
-        lines += ["", f"Latency of the light net, exported to ONNX: {times}; {batch}, {where}."]
+        busy = (
+            " Something else ran on the machine meanwhile, so the p99 may be its." if latency.get("disturbed") else ""
+        )
+        lines += ["", f"Latency of the light net, exported to ONNX: {times}; {batch}, {where}.{busy}"]
     return lines
 
 

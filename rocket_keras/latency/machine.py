@@ -1,6 +1,5 @@
 """What a latency was measured on, and whether something else was running there."""
 
-import contextlib
 import dataclasses
 import os
 import platform
@@ -9,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-with contextlib.suppress(ImportError):  # Windows does not count how often a core was taken away
+try:
     import resource
+except ImportError:  # Windows does not count how often a core was taken away
+    resource = None  # type: ignore[assignment]
 
 NOISY = 1.5
 """How many times slower than at its best the reference may become before the measurement is called disturbed."""
@@ -80,4 +81,4 @@ class Neighbours:
 
 
 def _interruptions() -> int | None:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if "resource" in globals() else None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else None

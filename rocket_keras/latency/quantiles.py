@@ -23,7 +23,7 @@ def interval(times: np.ndarray, part: float, confidence: float = 0.95) -> Interv
         Low and high; high is None where n is too small to bound the quantile from above, and low is then still valid. A
         quantile that cannot be bounded from below has a low of 0.
     """
-    binomial = require("scipy.stats", "launch").binom
+    binomial = require("scipy.stats", "serve").binom
     count = len(times)
     error = (1 - confidence) / 2
     ordered = np.sort(times)

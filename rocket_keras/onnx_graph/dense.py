@@ -1,6 +1,5 @@
 """Keras's layers of rows and sequences, as ONNX nodes: each a function `(graph, layer, *call arguments) -> Value`."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -187,8 +186,6 @@ def _slice(part: Any) -> tuple[Any, Any, Any] | None:
 
 def scalar(graph: Graph, value: float) -> str:
     """Return a float32 constant."""
-    if not math.isfinite(value):
-        raise Unwritable(f"the constant {value}")
     return graph.weight(np.float32(value), f"number_{value:g}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rocket_keras.onnx_graph.dense import activate, batch_norm_factors, numbers
+from rocket_keras.onnx_graph.dense import activate, batch_norm_factors, numbers, scalar
 from rocket_keras.onnx_graph.graph import Graph, Unwritable, Value
 
 
@@ -75,7 +75,7 @@ def relu(graph: Graph, layer: keras.layers.ReLU, x: Value) -> Value:
         raise Unwritable(f"the slope or threshold of the layer {layer.name!r}")
     if layer.max_value is None:
         return graph.node("Relu", [x], x.shape, channels_first=x.channels_first)
-    limits = [graph.weight(np.float32(value), f"number_{value:g}") for value in (0.0, float(layer.max_value))]
+    limits = [scalar(graph, value) for value in (0.0, float(layer.max_value))]
     return graph.node("Clip", [x, *limits], x.shape, channels_first=x.channels_first)
 
 
