@@ -110,7 +110,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("9cda182d84105ad2d50723d1d0dbebd85246d4601042a42422e4a1d59506ea99", 922968),
             booster=File("3ed8ac0259670e699ff215f4710eef7c5b0e3b6d540fef4fff32e93d920317a2", 1974768),
-            metadata=File("adfb93e5cbc58e25e595d327a99945d081e2d8f8e80ccaa09239d2739915615d", 9902),
+            metadata=File("a0041a7037fdbd87510f5ff24ff011a83742eb0f0773cafebf7256f69b751b0a", 9943),
         ),
         **_hidden((32, 16)),
     ),
@@ -142,7 +142,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("76a56242f0bd13dbeb476c15a2099e19ebd6b09c5c8e5bf0bb2aa3d01c8f7304", 264320),
             booster=File("0c4c0ea20dcba1f5e1f51cf1c70e419500da69b22102fe74afdb246d9b786c7d", 466432),
-            metadata=File("65b80402d93317932a8d1f55f74a700f1fcb7e9d5930eef842ed0e03f895e62b", 9995),
+            metadata=File("547d25292620c938dd99eb05e847cc91889dfdaa5576db6c45a0b8dbc2db1674", 9981),
         ),
         **_hidden((32, 16)),
     ),
@@ -162,7 +162,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("22af8f06a5a6b47cfe73131840fe72e7c6a45fcf34d18ff24e0d72fa36501c87", 405352),
             booster=File("3f93feed6a71befefe217344e64ad661149ebde8e1a0546951313c7558d624c4", 743160),
-            metadata=File("7c15192227a668178576c2e725a628aab051148a7306598ebb59f517448a6bd7", 9895),
+            metadata=File("238f10a736253573650e3dff538a4b5bf04547db6e1a2312c1ff67dc85ee569c", 9945),
         ),
         **_hidden((32, 16)),
     ),
