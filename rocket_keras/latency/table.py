@@ -12,18 +12,8 @@ from rocket_keras.latency.quantiles import Interval
 def print_latencies(found: Sequence[Latency], title: str, console: Console) -> None:
     """Print one line a measurement: percentiles with their intervals, the decision, and whether it was disturbed."""
     table = Table(title=title, title_justify="left")
-    for name in (
-        "candidates",
-        "threads",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-        "budget",
-        "requests",
-        "interrupted",
-        "slowdown",
-    ):
-        table.add_column(name, justify="right")
+    for name in ("candidates", "threads", "p50 ms", "p95 ms", "p99 ms", "budget", "requests", "disturbed"):
+        table.add_column(name, justify="right", no_wrap=True)
     for one in found:
         budget = "-" if one.budget_ms is None else f"{one.decision} {one.budget_ms:g} ms"
         cells = [

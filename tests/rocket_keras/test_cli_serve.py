@@ -37,6 +37,10 @@ def test_requests_are_real_test_rows_and_the_budget_is_decided(bench):
     assert status == 0
     assert "540 test rows" in out
     assert "within 1000 ms" in out
+    header, row = (next(line for line in out.splitlines() if word in line) for word in ("candidates", "within"))
+    assert header.count("┃") == row.count("│") == 9
+    assert "disturbed" in header
+    assert row.rstrip(" │").endswith(("yes", "no"))
     assert "onnxruntime" in out
 
 
