@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 BACKENDS = ("jax", "torch", "tensorflow")
 
@@ -21,7 +22,23 @@ def main() -> None:
     except (ImportError, ValueError) as error:
         print(f"rocket-keras: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
-    run()
+    try:
+        run()
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code:
+            _leave(end.code)
+        raise
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without shutting the interpreter down.
+
+    A training may be under way: TensorFlow's input pipeline calls Python from threads of its own, and a pipeline that
+    ends with the interpreter waits for it, now and then for ever.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def choose_backend() -> None:

@@ -106,7 +106,7 @@ def test_an_interrupt_says_how_to_go_on(tmp_path):
     while process.poll() is None and not state.exists():
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate()
+    _, error = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in error
     assert error.strip().splitlines()[-1].endswith("The same command goes on from the last finished epoch.")
