@@ -90,7 +90,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("9d21445509b521cab9a670dc02c450b3cd7f86c7bcdad10eaa0c50e65c121c9a", 921944),
             booster=File("71f43adcf74eebaf3adcc29a8eeae7b456e3f25975b84992d3794bf2998bc1d4", 1826108),
-            metadata=File("eb1e0a8173ed257fa564a433d0d7ec6a724674f681fd40952f409ecedf5b81b1", 7712),
+            metadata=File("5b832401e3b84714cca12bdfef25ab4c0e3a818b4f2707076dd64cbcc410dee4", 7712),
         ),
         **_hidden((32, 16)),
     ),
@@ -110,7 +110,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("9cda182d84105ad2d50723d1d0dbebd85246d4601042a42422e4a1d59506ea99", 922968),
             booster=File("3ed8ac0259670e699ff215f4710eef7c5b0e3b6d540fef4fff32e93d920317a2", 1974768),
-            metadata=File("a0041a7037fdbd87510f5ff24ff011a83742eb0f0773cafebf7256f69b751b0a", 9943),
+            metadata=File("6478511ad3e8acb74a9dfe9a61bb5bbf1fea171a7cc0d087628bb03f7e456bb6", 9943),
         ),
         **_hidden((32, 16)),
     ),
@@ -142,7 +142,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("76a56242f0bd13dbeb476c15a2099e19ebd6b09c5c8e5bf0bb2aa3d01c8f7304", 264320),
             booster=File("0c4c0ea20dcba1f5e1f51cf1c70e419500da69b22102fe74afdb246d9b786c7d", 466432),
-            metadata=File("547d25292620c938dd99eb05e847cc91889dfdaa5576db6c45a0b8dbc2db1674", 9981),
+            metadata=File("699024dc81079fdfa50a2183a33141b41d92649bf8295bba7460113a28278526", 9981),
         ),
         **_hidden((32, 16)),
     ),
@@ -162,7 +162,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("22af8f06a5a6b47cfe73131840fe72e7c6a45fcf34d18ff24e0d72fa36501c87", 405352),
             booster=File("3f93feed6a71befefe217344e64ad661149ebde8e1a0546951313c7558d624c4", 743160),
-            metadata=File("238f10a736253573650e3dff538a4b5bf04547db6e1a2312c1ff67dc85ee569c", 9945),
+            metadata=File("f5b55457af7645c0d3ceafc9dc2cbe961936d5b5f04236fa5f895223e04c5c14", 9945),
         ),
         **_hidden((32, 16)),
     ),
@@ -179,7 +179,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("e499f23ee3be6314775e9bf60c341aa98c35379c3e12ea2b40ab65629cc45b8d", 615112),
             booster=File("ec67eb89b125381f14602c282c8a97b3a2b1975f33281184414281f35c39e513", 941060),
-            metadata=File("841d5aa43aad5c922ea9fa7e294128b1d4448e7cc1cac8f886193916b94790a5", 7658),
+            metadata=File("85189a13450bba29b42fea285d64d59fc7ea1d258d5f17e0c7b16415cef4828c", 7658),
         ),
         **_hidden((16, 8)),
     ),
@@ -200,7 +200,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("247ced093652b9523fae3e5d51359cfeaca62cba9bb0b237b967071881008f30", 70688),
             booster=File("546de8437a2301824c203eeb6f5b053ac52526366218f2327e7cbed8254a1137", 76248),
-            metadata=File("784951c0f03d1c0ba7c32210268ff133ba3c78c8464268d247c8026afe9a87c5", 7037),
+            metadata=File("7dcd4e794444c1f9b289a7d9bdc066798827d2d1fdc1bc3465e2a52617a59147", 7037),
         ),
         **_hidden((16, 8)),
     ),
@@ -220,7 +220,7 @@ CTR_ENTRIES: tuple[Entry, ...] = (
         weights=Weights(
             light=File("d00c8413abb29cd6b84dc77f9c4ed963fd5a4912df8151295c16b50abd6930f4", 64176),
             booster=File("fd4eae1d60ce73cb7e8057201fd173cb5d5c0a214a9172f037cfdd427db15056", 83408),
-            metadata=File("42a1f9a65582ed82d98b8fc9f7a128158ed776520febc7eb6f2d09a5d6df137d", 7455),
+            metadata=File("81bacef7f9fb81a054bdf3a7b70e7bd7e58cd2b3ca8784f7ee9909a19ebdb77d", 7455),
         ),
         **_hidden((16, 8)),
     ),

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-SIDES = ("user", "item", "context")
-PAD = -1
-"""Fills the places of a row that has fewer ids than its column is wide."""
+from rocket_keras.encoding.fields import PAD, SIDES
+
+__all__ = ["PAD", "SIDES", "Categorical", "Feature", "History", "MultiCategorical", "Numeric"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.encoding import Encoder
+from rocket_keras.encoding import Encoder
 
 FORMAT = "rocket-keras image scale 1"
 _AT_ONCE = 1024  # images in float64

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from zoo.encoding import Encoder
-from zoo.fields import KnownIdField
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import KnownIdField
 from zoo.image_scale import ImageScale, encoder_from_json
 
 SCALE = ImageScale((10.0, 20.0), (2.0, 4.0), (3, 3, 2))

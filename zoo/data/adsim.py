@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import KnownIdField
 from rocket_keras.metrics import GAUC, auc, log_loss_from_logits
 from zoo.data.adsim_world import ROWS, AdLog, simulate
 from zoo.data.splits import Dataset, Split
 from zoo.data.tables import number_field
-from zoo.encoding import Encoder
 from zoo.features import Categorical, Numeric
-from zoo.fields import KnownIdField
 
 TRAIN_ROWS = 300_000
 VALIDATION_ROWS = 40_000

@@ -5,10 +5,10 @@ The call's `duration` is known when the call is over, and then so is the answer:
 
 from pathlib import Path
 
+from rocket_keras.encoding.transforms import as_is, called_before, log_days, signed_log1p
 from zoo.data.files import find_folder
 from zoo.data.splits import Dataset, Split
 from zoo.data.tables import Column, learn_columns, read_table, stratified_parts
-from zoo.transforms import as_is, called_before, log_days, signed_log1p
 
 DIM = 8
 FETCH = "Bank Marketing (bank.zip, with bank-full.csv) from the UCI Machine Learning Repository (archive.ics.uci.edu)"

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import IdField
+from rocket_keras.encoding.transforms import log_square
 from zoo.data import streaming
 from zoo.data.splits import Dataset
 from zoo.data.streaming import CHUNK_ROWS, Chunk, TextLog, find_log, split_in_order
-from zoo.encoding import Encoder
 from zoo.features import Categorical
-from zoo.fields import IdField
-from zoo.transforms import log_square
 
 DIM = 16
 MIN_COUNT = 4

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import IdField
+from rocket_keras.encoding.transforms import year_in_title
 from zoo.data.click_rates import cross_rates
 from zoo.data.files import find_folder
 from zoo.data.ratings import locate, read_keyed, read_ratings
 from zoo.data.splits import Dataset, Split, check_train_rows
 from zoo.data.tables import encode_ids
-from zoo.encoding import Encoder
 from zoo.features import Categorical, Numeric
-from zoo.fields import IdField
-from zoo.transforms import year_in_title
 
 CLICK_RATING = 4
 DIM = 16

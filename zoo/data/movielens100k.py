@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import Field, HistoryField, IdField, IdsField
+from rocket_keras.encoding.transforms import age_group, year_of_date
 from zoo.data.files import find_folder
 from zoo.data.histories import histories
 from zoo.data.ratings import locate, read_keyed, read_ratings
 from zoo.data.splits import Dataset, Split, check_train_rows
 from zoo.data.tables import vocabulary
-from zoo.encoding import Encoder
 from zoo.features import Categorical, Feature, History, MultiCategorical
-from zoo.fields import Field, HistoryField, IdField, IdsField
-from zoo.transforms import age_group, year_of_date
 
 CLICK_RATING = 4
 DIM = 16

@@ -6,10 +6,10 @@ privileged features. The counts of pages are left to both nets, as what a shop k
 
 from pathlib import Path
 
+from rocket_keras.encoding.transforms import as_is, signed_log1p
 from zoo.data.files import find_folder
 from zoo.data.splits import Dataset, Split
 from zoo.data.tables import Column, learn_columns, read_table, stratified_parts
-from zoo.transforms import as_is, signed_log1p
 
 DIM = 8
 FETCH = (

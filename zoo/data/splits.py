@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from zoo.encoding import Encoder
+from rocket_keras.encoding import Encoder
 from zoo.features import PAD, Categorical, Feature, History, MultiCategorical
 from zoo.image_scale import ImageScale
 
@@ -77,7 +77,8 @@ class Dataset:
         unlabelled: More rows like the train rows, whose labels are not known: y is -1 throughout. Neither one of the
             three splits nor part of `content_hash`.
         encoder: Makes a request's raw values into `x`: a click log's columns of every feature that is not privileged,
-            and of those privileged ones that a raw value holds; or images of pixels. No part of `content_hash`.
+            and of those privileged ones that a raw value holds; or images of pixels. No part of `content_hash`. A
+            field's side is that of its feature.
 
     Raises:
         ValueError: A split has no rows, columns of unequal length, a feature that is not finite, an id
@@ -99,6 +100,8 @@ class Dataset:
     def __post_init__(self) -> None:
         if isinstance(self.encoder, Encoder):
             _check_encoder(self.name, self.encoder, self.features)
+            sides = {feature.name: feature.side for feature in self.features}
+            object.__setattr__(self, "encoder", self.encoder.with_sides(sides))
         for split_name, split in self.splits():
             where = f"{self.name}, {split_name} split"
             _check_x(where, split, self.features)

@@ -13,11 +13,11 @@ from typing import TextIO
 
 import numpy as np
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import IdField
+from rocket_keras.encoding.raw_values import derived
 from zoo.data.files import find_folder
 from zoo.data.splits import Split, check_train_rows
-from zoo.encoding import Encoder
-from zoo.fields import IdField
-from zoo.raw_values import derived
 
 CHUNK_ROWS = 65_536
 Chunk = dict[str, np.ndarray]

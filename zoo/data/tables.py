@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import IdField, NumberField
+from rocket_keras.encoding.transforms import as_is, standardised
 from zoo.data.splits import check_train_rows
-from zoo.encoding import Encoder
 from zoo.features import Categorical, Numeric
-from zoo.fields import IdField, NumberField
-from zoo.transforms import as_is, standardised
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +131,11 @@ class Column:
 
     Args:
         name: The feature's name.
-        transform: One of `zoo.transforms.NUMBERS`, from the column's float64 numbers to what is standardised; `None`:
-            the values are ids.
+        transform: One of `transforms.NUMBERS` of `rocket_keras.encoding`, from the column's float64 numbers to what is
+            standardised; `None`: the values are ids.
         side, privileged: As in `zoo.features`.
         column: The column's name in the table; `None`: the feature's.
-        derive: One of `zoo.transforms.TEXTS`, from a value to the text that has an id; `None`: the value itself.
+        derive: One of its `transforms.TEXTS`, from a value to the text that has an id; `None`: the value itself.
     """
 
     name: str

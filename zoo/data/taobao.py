@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import Field, HistoryField, IdField
+from rocket_keras.encoding.transforms import signed_log1p
 from zoo.data.histories import histories
 from zoo.data.ratings import locate
 from zoo.data.splits import Dataset, Split, check_train_rows
 from zoo.data.streaming import TextLog, find_log, iter_chunks
 from zoo.data.tables import encode_ids, number_field
-from zoo.encoding import Encoder
 from zoo.features import Categorical, Feature, History, Numeric
-from zoo.fields import Field, HistoryField, IdField
-from zoo.transforms import signed_log1p
 
 DIM = 16
 HISTORY = 50

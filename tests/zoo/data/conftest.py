@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zoo.encoding import Encoder
+from rocket_keras.encoding import Encoder
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import IdField, NumberField
 from zoo.data import Dataset, Split
-from zoo.encoding import Encoder
 from zoo.features import Categorical, History, MultiCategorical, Numeric
-from zoo.fields import IdField, NumberField
 
 
 def clicks(rows=4, *, seed=0):

@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import IdField
 from zoo.data.streaming import TextLog, encode_chunks, iter_chunks, learn_ids, split_in_order, window
-from zoo.encoding import Encoder
-from zoo.fields import IdField
 
 ROWS = [f"{row % 2},{'abc'[row % 3]}{row // 30}" for row in range(100)]
 FIELDS = (IdField("word", "word", ()),)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from rocket_keras.encoding.transforms import as_is, called_before
 from zoo.data import tables
 from zoo.data.tables import Column, learn_columns, read_table, stratified_parts
 from zoo.features import Categorical, Numeric
-from zoo.transforms import as_is, called_before
 
 TEXT = '"name","size"\n"a",1\n"b",-2.5\n"a",3e2\n'
 

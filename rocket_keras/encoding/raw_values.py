@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.transforms import TEXTS
+from rocket_keras.encoding.transforms import TEXTS
 
 RawColumn = Sequence | np.ndarray
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zoo import transforms
+from rocket_keras.encoding import transforms
 
 
 def test_signed_log_keeps_sign_zero_and_order():

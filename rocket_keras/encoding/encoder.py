@@ -14,8 +14,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from zoo.fields import Field, HistoryField, IdField
-from zoo.raw_values import RawColumn, refuse_value
+from rocket_keras.encoding.fields import Field, HistoryField, IdField
+from rocket_keras.encoding.raw_values import RawColumn, refuse_value
 
 FORMAT = "rocket-keras encoder 1"
 KINDS = {kind.__name__: kind for kind in get_args(Field)}
@@ -75,6 +75,10 @@ class Encoder:
             else:
                 x[field.name] = field.encode(values)
         return x
+
+    def with_sides(self, sides: Mapping[str, str]) -> "Encoder":
+        """The same encoder with each field's side, user, item or context, from its name."""
+        return Encoder(tuple(dataclasses.replace(field, side=sides[field.name]) for field in self.fields))
 
     def to_json(self) -> str:
         """The encoder as JSON text, which `from_json` reads."""

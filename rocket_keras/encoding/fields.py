@@ -1,4 +1,4 @@
-"""How one column of a model's `x` is made of one raw column: the fields of `zoo.encoding.Encoder`."""
+"""How one column of a model's `x` is made of one raw column: the fields of `rocket_keras.encoding.Encoder`."""
 
 import math
 from dataclasses import dataclass
@@ -6,9 +6,13 @@ from functools import cached_property
 
 import numpy as np
 
-from zoo.features import PAD
-from zoo.raw_values import RawColumn, derived, lists, numbers, refuse_first, texts
-from zoo.transforms import NUMBERS, TEXTS, standardised
+from rocket_keras.encoding.raw_values import RawColumn, derived, lists, numbers, refuse_first, texts
+from rocket_keras.encoding.transforms import NUMBERS, TEXTS, standardised
+
+PAD = -1
+"""Fills the places of a row that has fewer ids than its column is wide."""
+SIDES = ("user", "item", "context")
+"""What a column belongs to: the user, the item that is a candidate, or the impression."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,10 @@ class IdField(_Vocabulary):
         name: The feature's name, and its column in `x`.
         column: The raw column's name.
         values: The texts that have an id. Raw whole numbers are read as texts.
-        derive: Name in `zoo.transforms.TEXTS` of the function from a raw text to the one that has an id.
+        derive: Name in `rocket_keras.encoding.transforms.TEXTS` of the function from a raw text to the one that
+            has an id.
         privileged: Known in training only.
+        side: What the column belongs to: "user", "item" (a candidate), or "context" (the impression, or both).
 
     Raises:
         ValueError: A value is no text or stands twice, or no such function.
@@ -51,6 +57,7 @@ class IdField(_Vocabulary):
 
     derive: str | None = None
     privileged: bool = False
+    side: str = "context"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,6 +78,7 @@ class KnownIdField:
     column: str
     size: int
     privileged: bool = False
+    side: str = "context"
 
     def encode(self, values: RawColumn) -> np.ndarray:
         """`(n,)` int32 ids."""
@@ -85,9 +93,9 @@ class NumberField:
     """A number, transformed and standardised.
 
     Args:
-        name, column, privileged: As in `IdField`.
+        name, column, privileged, side: As in `IdField`.
         mean, std: Of the transformed numbers of the train rows.
-        transform: Name in `zoo.transforms.NUMBERS`.
+        transform: Name in `rocket_keras.encoding.transforms.NUMBERS`.
 
     Raises:
         ValueError: No such transform, or `std` is not above 0.
@@ -99,6 +107,7 @@ class NumberField:
     std: float
     transform: str = "as_is"
     privileged: bool = False
+    side: str = "context"
 
     def __post_init__(self) -> None:
         _check_choice(self.name, "transform", self.transform, NUMBERS)
@@ -115,10 +124,10 @@ class NumberField:
 
 @dataclass(frozen=True)
 class IdsField(_Vocabulary):
-    """The ids of several values a row, `zoo.features.PAD` at the right; of more than `length` values the first ones.
+    """The ids of several values a row, `PAD` at the right; of more than `length` values the first ones.
 
     Args:
-        name, column, values, privileged: As in `IdField`.
+        name, column, values, privileged, side: As in `IdField`.
         length: Places a row.
         separator: What stands between the values where a row is one text.
     """
@@ -126,6 +135,7 @@ class IdsField(_Vocabulary):
     length: int
     separator: str = "|"
     privileged: bool = False
+    side: str = "context"
 
     def encode(self, rows: RawColumn) -> np.ndarray:
         """`(n, length)` int32 ids."""
@@ -135,10 +145,10 @@ class IdsField(_Vocabulary):
 
 @dataclass(frozen=True)
 class HistoryField:
-    """The ids of a user's last `length` events, oldest first, `zoo.features.PAD` at the right.
+    """The ids of a user's last `length` events, oldest first, `PAD` at the right.
 
     Args:
-        name, column, privileged: As in `IdField`.
+        name, column, privileged, side: As in `IdField`.
         of: Name of the `IdField` whose ids the events have.
         length: Places a row.
         separator: What stands between the events where a row is one text.
@@ -150,6 +160,7 @@ class HistoryField:
     length: int
     separator: str = "|"
     privileged: bool = False
+    side: str = "context"
 
     def encode(self, rows: RawColumn, of: IdField) -> np.ndarray:
         """`(n, length)` int32 ids, by the vocabulary of the field `of`."""

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from zoo.encoding import Encoder
-from zoo.fields import HistoryField, IdField, IdsField, KnownIdField, NumberField
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import HistoryField, IdField, IdsField, KnownIdField, NumberField
 
 FIELDS = (
     IdField("job", "profession", ("cook", "smith", "7")),
