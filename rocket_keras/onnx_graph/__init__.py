@@ -4,14 +4,16 @@
 layer is a few lines. Nets with layers that have none go the general way.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import keras
 
 from rocket_keras.extras import require
+from rocket_keras.onnx_graph.batch_norm import fold_batch_norms
 from rocket_keras.onnx_graph.columns import COLUMN_LAYERS
-from rocket_keras.onnx_graph.dense import DENSE_LAYERS
-from rocket_keras.onnx_graph.graph import Graph, Unwritable
+from rocket_keras.onnx_graph.dense import DENSE_LAYERS, TAKE_PARTS
+from rocket_keras.onnx_graph.graph import Graph, Parts, Unwritable
 from rocket_keras.onnx_graph.images import IMAGE_LAYERS
 from rocket_keras.onnx_graph.walk import run_graph
 
@@ -20,12 +22,18 @@ __all__ = ["Unwritable", "write_onnx"]
 WRITERS = {**DENSE_LAYERS, **COLUMN_LAYERS, **IMAGE_LAYERS}
 
 
-def write_onnx(model: keras.Model, path: Path) -> None:
+def write_onnx(
+    model: keras.Model, path: Path, once: Collection[str] = (), fold: bool = False, batch_norm: bool = True
+) -> None:
     """Write a net's ONNX file: inputs by name, dynamic batch, float32 weights by their Keras paths.
 
     Args:
         model: A functional or Sequential model of one output.
         path: The file.
+        once: Names of the inputs that a request has once for all its candidates: they have one row, and what is
+            computed from them alone, their part of the first dense layer included, is computed once.
+        fold: Multiply embedding tables of small vocabularies with their part of the first dense layer ahead of time.
+        batch_norm: Fold each BatchNorm into the dense layer or convolution beside it.
 
     Raises:
         Unwritable: The net has a layer, or a form of one, that is not written here.
@@ -36,14 +44,16 @@ def write_onnx(model: keras.Model, path: Path) -> None:
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not getattr(model, "inputs", None):
         raise Unwritable(f"the subclassed model {model.name!r}")
-    graph = Graph()
+    graph = Graph(once, fold)
     for tensor in model.inputs:
         graph.add_input(tensor.name, tensor.shape, tensor.dtype)
     values = [graph.inputs[tensor.name] for tensor in model.inputs]
     outputs = run_graph(model, values, lambda layer, *args, **kwargs: _call(graph, layer, *args, **kwargs))
     if len(outputs) != 1:
         raise Unwritable(f"a net of {len(outputs)} outputs")
-    graph.add_output(outputs[0], model.output_names[0], model.outputs[0].shape)
+    graph.add_output(graph.joined(outputs[0]), model.output_names[0], model.outputs[0].shape)
+    if batch_norm:
+        fold_batch_norms(graph)
     onnx.save(graph.to_model(model.name), str(path))
 
 
@@ -59,4 +69,6 @@ def _call(graph: Graph, layer: keras.Layer, *args: object, **kwargs: object) -> 
     writer = WRITERS.get(type(layer).__name__)
     if writer is None:
         raise Unwritable(f"the layer {layer.name!r} ({type(layer).__name__})")
+    if type(layer).__name__ not in TAKE_PARTS:
+        args = keras.tree.map_structure(lambda value: graph.joined(value) if isinstance(value, Parts) else value, args)
     return writer(graph, layer, *args, **kwargs)

@@ -1,30 +1,66 @@
 """The project's own layers of click-through-rate nets, as ONNX nodes."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from rocket_keras.onnx_graph.dense import batch_norm_factors, numbers, reshaped, scalar, summed
-from rocket_keras.onnx_graph.graph import Graph, Value
+from rocket_keras.onnx_graph.dense import batch_norm_factors, clipped, numbers, reshaped, scalar, summed
+from rocket_keras.onnx_graph.graph import Graph, Lookup, Parts, Value
+
+FOLDED_IDS = 1000
+"""Ids of a field above which its table is not folded: the products would not stay in the processor's cache."""
 
 
-def categorical_embedding(graph: Graph, layer: Any, ids: Value | list[Value], fields: Any = None) -> Value:
-    """Write one look-up for all fields, or for a row of several ids of one field."""
+def categorical_embedding(graph: Graph, layer: Any, ids: Value | list[Value], fields: Any = None) -> Value | Parts:
+    """Write one look-up for all fields, or for a row of several ids of one field.
+
+    Fields that a request has once, and fields whose tables are folded, are looked up apart from the others.
+    """
     fields = list(range(len(layer.sizes))) if fields is None else fields
-    table = graph.weight(numbers(layer.table), layer.table.path)
     if isinstance(ids, Value):
+        table = graph.weight(numbers(layer.table), layer.table.path)
         rows = _table_rows(graph, layer, ids, fields)
         found = graph.node("Gather", [table, rows], (*ids.shape, layer.dim))
         return graph.node("Mul", [found, _unsqueezed(graph, _present(graph, ids), 2)], found.shape)
-    rows = _table_rows(graph, layer, _side_by_side(graph, ids), fields)
-    found = graph.node("Gather", [table, rows], (None, len(fields), layer.dim))
-    return reshaped(graph, found, (None, len(fields) * layer.dim), layer.name)
+    groups = dict[tuple[bool, bool], list[int]]()
+    for place, value in enumerate(ids):
+        folded = graph.fold and not value.once and layer.sizes[fields[place]] <= FOLDED_IDS
+        groups.setdefault((value.once, folded), []).append(place)
+    pieces, width = list[tuple[Value, tuple[int, ...]]](), len(ids) * layer.dim
+    for (_, folded), places in groups.items():
+        columns = tuple(place * layer.dim + i for place in places for i in range(layer.dim))
+        found = _looked_up(graph, layer, [ids[place] for place in places], [fields[place] for place in places], folded)
+        pieces.append((found, columns))
+    if len(pieces) == 1 and pieces[0][0].lookup is None:
+        return pieces[0][0]
+    return Parts(tuple(pieces), (1 if all(value.once for value in ids) else None, width))
+
+
+def _looked_up(graph: Graph, layer: Any, ids: list[Value], fields: list[int], folded: bool) -> Value:
+    """Return the embeddings of several fields side by side."""
+    joined = _side_by_side(graph, ids)
+    table = numbers(layer.table)
+    rows = _table_rows(graph, layer, joined, fields)
+    path = graph.weight(table, layer.table.path)
+    found = graph.node("Gather", [path, rows], (joined.shape[0], len(fields), layer.dim))
+    flat = reshaped(graph, found, (None, len(fields) * layer.dim), layer.name)
+    if not folded:
+        return flat
+    tables = tuple(table[layer.offsets[field] : layer.offsets[field] + layer.sizes[field]] for field in fields)
+    return dataclasses.replace(flat, lookup=Lookup(joined, tables, layer.path))
 
 
 def sparse_linear(graph: Graph, layer: Any, ids: list[Value]) -> Value:
     """Write the sum of one weight an id."""
-    fields = [field for field, value in enumerate(ids) for _ in range(_length(value))]
+    kinds = [[place for place, value in enumerate(ids) if value.once == once] for once in (True, False)]
+    sums = [_linear_sum(graph, layer, places, [ids[place] for place in places]) for places in kinds if places]
+    return sums[0] if len(sums) == 1 else graph.node("Add", list(sums), (None, layer.units))
+
+
+def _linear_sum(graph: Graph, layer: Any, places: list[int], ids: list[Value]) -> Value:
+    fields = [field for field, value in zip(places, ids, strict=True) for _ in range(_length(value))]
     joined = _side_by_side(graph, ids)
     kernel = graph.weight(numbers(layer.kernel), layer.kernel.path)
     found = graph.node("Gather", [kernel, _table_rows(graph, layer, joined, fields)], (*joined.shape, layer.units))
@@ -43,8 +79,8 @@ def masked_mean(graph: Graph, layer: Any, values: list[Value]) -> Value:
 
 def factorization_machine(graph: Graph, layer: Any, values: list[Value]) -> Value:
     """Write half the difference of the squared sum and the sum of squares."""
-    width = sum(value.shape[-1] or 0 for value in values)
-    joined = graph.node("Concat", list(values), (None, width), axis=1) if len(values) > 1 else values[0]
+    joined = graph.joined(graph.parts(values))
+    width = joined.shape[-1] or 0
     fields = reshaped(graph, joined, (None, width // layer.dim, layer.dim), layer.name)
     total = summed(graph, fields, 1)
     square = graph.node("Mul", [total, total], total.shape)
@@ -84,16 +120,13 @@ def _side_by_side(graph: Graph, ids: Sequence[Value]) -> Value:
     columns = [reshaped(graph, value, (None, 1), "column") if len(value.shape) == 1 else value for value in ids]
     if len(columns) == 1:
         return columns[0]
-    return graph.node("Concat", list(columns), (None, sum(map(_length, columns))), axis=1)
+    return graph.node("Concat", list(columns), (columns[0].shape[0], sum(map(_length, columns))), axis=1)
 
 
 def _table_rows(graph: Graph, layer: Any, ids: Value, fields: Sequence[int]) -> Value:
     """Return the table's rows of ids, each moved into its field first; `fields` has one place a column, or one."""
-    last = graph.weight(np.array([layer.sizes[f] - 1 for f in fields], "int32"), f"{layer.path}/last")
-    first = graph.weight(np.array([layer.offsets[f] for f in fields], "int32"), f"{layer.path}/first")
-    ids = graph.node("Cast", [ids], ids.shape, to=int(graph.helper.np_dtype_to_tensor_dtype(np.dtype("int32"))))
-    low = graph.node("Max", [ids, graph.weight(np.int32(0), "id_0")], ids.shape)
-    return graph.node("Add", [graph.node("Min", [low, last], ids.shape), first], ids.shape)
+    sizes, offsets = ([numbers[field] for field in fields] for numbers in (layer.sizes, layer.offsets))
+    return clipped(graph, ids, sizes, layer.path, offsets)
 
 
 def _present(graph: Graph, ids: Value) -> Value:
@@ -105,7 +138,7 @@ def _present(graph: Graph, ids: Value) -> Value:
 
 def _count(graph: Graph, places: Value) -> Value:
     """Return the number of ids of each row, at least 1, `(batch, 1)`."""
-    return graph.node("Max", [summed(graph, places, 1, keep=True), scalar(graph, 1.0)], (None, 1))
+    return graph.node("Max", [summed(graph, places, 1, keep=True), scalar(graph, 1.0)], (places.shape[0], 1))
 
 
 def _shares(graph: Graph, ids: Value) -> Value:
@@ -117,9 +150,9 @@ def _shares(graph: Graph, ids: Value) -> Value:
 def _one(graph: Graph, ids: Value) -> Value:
     """Return a column of ones, one a row of `ids`."""
     float32 = int(graph.helper.np_dtype_to_tensor_dtype(np.dtype("float32")))
-    column = graph.node("Cast", [reshaped(graph, ids, (None, 1), "column")], (None, 1), to=float32)
-    nothing = graph.node("Mul", [column, scalar(graph, 0.0)], (None, 1))
-    return graph.node("Add", [nothing, scalar(graph, 1.0)], (None, 1))
+    column = graph.node("Cast", [reshaped(graph, ids, (None, 1), "column")], (ids.shape[0], 1), to=float32)
+    nothing = graph.node("Mul", [column, scalar(graph, 0.0)], column.shape)
+    return graph.node("Add", [nothing, scalar(graph, 1.0)], column.shape)
 
 
 def _unsqueezed(graph: Graph, x: Value, axis: int) -> Value:
@@ -127,7 +160,7 @@ def _unsqueezed(graph: Graph, x: Value, axis: int) -> Value:
     return graph.node("Unsqueeze", [x, axes], (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
-COLUMN_LAYERS: dict[str, Callable[..., Value]] = {
+COLUMN_LAYERS: dict[str, Callable[..., Value | Parts]] = {
     "CategoricalEmbedding": categorical_embedding,
     "Dice": dice,
     "FactorizationMachine": factorization_machine,

@@ -1,12 +1,12 @@
 """Keras's layers of rows and sequences, as ONNX nodes: each a function `(graph, layer, *call arguments) -> Value`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from rocket_keras.onnx_graph.graph import Graph, Unwritable, Value
+from rocket_keras.onnx_graph.graph import Graph, Parts, Unwritable, Value
 
 _ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus"}
 _ELEMENTWISE = {"Add": "Add", "Multiply": "Mul", "Subtract": "Sub", "Average": "Mean"}
@@ -27,19 +27,70 @@ def activate(graph: Graph, layer: Any, value: Value) -> Value:
     return graph.node(_ACTIVATIONS[name], [value], value.shape, channels_first=value.channels_first)
 
 
-def dense(graph: Graph, layer: keras.layers.Dense, x: Value) -> Value:
-    """Write a matrix product, with its bias and activation."""
-    x = graph.plain(x)
-    shape = (*x.shape[:-1], layer.units)
-    kernel = graph.weight(numbers(layer.kernel), layer.kernel.path)
-    bias = [graph.weight(numbers(layer.bias), layer.bias.path)] if layer.use_bias else []
+def dense(graph: Graph, layer: keras.layers.Dense, x: Value | Parts) -> Value:
+    """Write a matrix product, with its bias and activation.
+
+    Of columns in parts each kind is multiplied with its own rows of the kernel: what a request has once is multiplied
+    once, and its product takes the place of the bias; a folded table holds products already.
+    """
+    kernel, path = numbers(layer.kernel), layer.kernel.path
+    bias = graph.weight(numbers(layer.bias), layer.bias.path) if layer.use_bias else None
+    if isinstance(x, Value):
+        return activate(graph, layer, _product(graph, graph.plain(x), graph.weight(kernel, path), bias))
+    total: Value | str | None = bias
+    for kind in ("once", "each"):
+        pieces = [piece for piece in x.pieces if _kind(graph, piece[0]) == kind]
+        if pieces:
+            part = graph.weight(kernel[[column for _, columns in pieces for column in columns]], f"{path}/{kind}")
+            total = _product(graph, graph.joined(graph.parts([value for value, _ in pieces])), part, total)
+    for value, columns in x.pieces:
+        if _kind(graph, value) == "folded":
+            found = _folded(graph, value, kernel[list(columns)], path)
+            total = found if total is None else graph.node("Add", [found, total], found.shape)
+    if not isinstance(total, Value):
+        raise Unwritable(f"the layer {layer.name!r} without columns")
+    return activate(graph, layer, total)
+
+
+def _kind(graph: Graph, value: Value) -> str:
+    if value.once:
+        return "once"
+    return "folded" if graph.fold and value.lookup is not None else "each"
+
+
+def _product(graph: Graph, x: Value, kernel: str, add: Value | str | None) -> Value:
+    """Return `x @ kernel + add`."""
+    shape = (*x.shape[:-1], graph.weights[kernel].shape[1])
+    added = [] if add is None else [add]
     if len(x.shape) == 2:
-        return activate(graph, layer, graph.node("Gemm", [x, kernel, *bias], shape))
+        return graph.node("Gemm", [x, kernel, *added], shape)
     product = graph.node("MatMul", [x, kernel], shape)
-    return activate(graph, layer, graph.node("Add", [product, *bias], shape) if bias else product)
+    return graph.node("Add", [product, *added], shape) if added else product
 
 
-def unchanged(graph: Graph, layer: Any, x: Value) -> Value:
+def _folded(graph: Graph, value: Value, kernel: np.ndarray, path: str) -> Value:
+    """Return the sum over the fields of their embeddings' products, which were computed ahead of time."""
+    lookup = value.lookup
+    assert lookup is not None
+    parts = np.split(kernel, np.cumsum([table.shape[1] for table in lookup.tables])[:-1])
+    products = [table @ part for table, part in zip(lookup.tables, parts, strict=True)]
+    table = graph.weight(np.concatenate(products), f"{path}/{lookup.path}")
+    rows = clipped(graph, lookup.ids, [len(part) for part in products], f"{lookup.path}/folded")
+    found = graph.node("Gather", [table, rows], (*rows.shape, kernel.shape[1]))
+    return summed(graph, found, 1)
+
+
+def clipped(graph: Graph, ids: Value, sizes: Sequence[int], name: str, offsets: Sequence[int] | None = None) -> Value:
+    """Return rows of a table of several fields: each column's ids drawn into its field, and moved to its first row."""
+    starts = np.cumsum([0, *sizes[:-1]]) if offsets is None else np.array(offsets)
+    last = graph.weight(np.array([size - 1 for size in sizes], "int32"), f"{name}/last")
+    first = graph.weight(starts.astype("int32"), f"{name}/first")
+    ids = graph.node("Cast", [ids], ids.shape, to=int(graph.helper.np_dtype_to_tensor_dtype(np.dtype("int32"))))
+    low = graph.node("Max", [ids, graph.weight(np.int32(0), "id_0")], ids.shape)
+    return graph.node("Add", [graph.node("Min", [low, last], ids.shape), first], ids.shape)
+
+
+def unchanged(graph: Graph, layer: Any, x: Value | Parts) -> Value | Parts:
     """Write nothing: what the layer does, it does in training."""
     return x
 
@@ -64,10 +115,21 @@ def elementwise(graph: Graph, layer: Any, values: list[Value]) -> Value:
     return result
 
 
-def concatenate(graph: Graph, layer: keras.layers.Concatenate, values: list[Value]) -> Value:
-    """Write a concatenation."""
+def concatenate(graph: Graph, layer: keras.layers.Concatenate, values: list[Value | Parts]) -> Value | Parts:
+    """Write a concatenation, or keep columns of several kinds apart until a node needs them side by side."""
     rank = len(values[0].shape)
     axis = layer.axis % rank
+    if axis == rank - 1:
+        parts = graph.parts(values)
+        if len({_kind(graph, piece) for piece, _ in parts.pieces}) > 1:
+            return parts
+    return _concatenated(graph, axis, [graph.joined(value) for value in values])
+
+
+def _concatenated(graph: Graph, axis: int, values: list[Value]) -> Value:
+    rank = len(values[0].shape)
+    if len({value.once for value in values}) > 1:
+        values = [graph.repeated(value) for value in values]
     values = graph.alike(values) if axis == rank - 1 else [graph.plain(value) for value in values]
     first = values[0].channels_first
     shape = list(values[0].shape)
@@ -91,7 +153,7 @@ def reshaped(graph: Graph, x: Value, shape: Any, name: str) -> Value:
     if any(size is None for size in shape[1:]):
         raise Unwritable(f"the open shape {tuple(shape)} in the layer {name!r}")
     target = graph.weight(np.array([-1, *shape[1:]], "int64"), f"{name}/shape")
-    return graph.node("Reshape", [graph.plain(x), target], (None, *shape[1:]))
+    return graph.node("Reshape", [graph.plain(x), target], (x.shape[0], *shape[1:]))
 
 
 def permute(graph: Graph, layer: keras.layers.Permute, x: Value) -> Value:
@@ -104,7 +166,7 @@ def repeat(graph: Graph, layer: keras.layers.RepeatVector, x: Value) -> Value:
     """Write a row's vector several times: `(batch, n, width)`."""
     one = reshaped(graph, x, (None, 1, x.shape[-1]), layer.name)
     times = graph.weight(np.array([1, layer.n, 1], "int64"), f"{layer.name}/times")
-    return graph.node("Tile", [one, times], (None, layer.n, x.shape[-1]))
+    return graph.node("Tile", [one, times], (x.shape[0], layer.n, x.shape[-1]))
 
 
 def dot(graph: Graph, layer: keras.layers.Dot, values: list[Value]) -> Value:
@@ -113,10 +175,11 @@ def dot(graph: Graph, layer: keras.layers.Dot, values: list[Value]) -> Value:
     axes = {layer.axes} if isinstance(layer.axes, int) else set(layer.axes)
     if axes != {1} or layer.normalize or len(one.shape) != len(other.shape) or len(one.shape) > 3:
         raise Unwritable(f"the axes of the layer {layer.name!r}")
+    first = 1 if one.once and other.once else None
     if len(one.shape) == 2:
-        return summed(graph, graph.node("Mul", [one, other], one.shape), 1, keep=True)
-    turned = graph.node("Transpose", [one], (None, one.shape[2], one.shape[1]), perm=[0, 2, 1])
-    return graph.node("MatMul", [turned, other], (None, one.shape[2], other.shape[2]))
+        return summed(graph, graph.node("Mul", [one, other], (first, one.shape[1])), 1, keep=True)
+    turned = graph.node("Transpose", [one], (one.shape[0], one.shape[2], one.shape[1]), perm=[0, 2, 1])
+    return graph.node("MatMul", [turned, other], (first, one.shape[2], other.shape[2]))
 
 
 def summed(graph: Graph, x: Value, axis: int, keep: bool = False) -> Value:
@@ -189,7 +252,10 @@ def scalar(graph: Graph, value: float) -> str:
     return graph.weight(np.float32(value), f"number_{value:g}")
 
 
-DENSE_LAYERS: dict[str, Callable[..., Value]] = {
+TAKE_PARTS = frozenset({"Concatenate", "Dense", "Dropout", "Identity"})
+"""Layers whose writers take columns in parts."""
+
+DENSE_LAYERS: dict[str, Callable[..., Value | Parts]] = {
     "Activation": activation,
     "Add": elementwise,
     "Average": elementwise,

@@ -1,6 +1,7 @@
 """An ONNX graph that grows node by node."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,20 +21,63 @@ class Value:
 
     Attributes:
         name: Its name.
-        shape: As Keras has it: channels last, None for the batch.
+        shape: As Keras has it: channels last, None for the batch; 1 in the batch's place for what a request has once.
         channels_first: Whether the ONNX tensor has the channels in the second place, as convolutions want them.
+        lookup: Where its columns were looked up, if they were and may be folded into the dense layer that reads them.
     """
 
     name: str
     shape: tuple[int | None, ...]
     channels_first: bool = False
+    lookup: "Lookup | None" = field(default=None, compare=False)
+
+    @property
+    def once(self) -> bool:
+        """Whether a request has it once, for all its candidates."""
+        return self.shape[0] == 1
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Embeddings of several fields side by side.
+
+    Attributes:
+        ids: Their ids, `(batch, fields)`.
+        tables: Each field's rows of the table, `(ids, dim)`.
+        path: Path of the layer.
+    """
+
+    ids: Value
+    tables: tuple[np.ndarray, ...]
+    path: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Columns that are not put side by side as long as no node needs them so.
+
+    Attributes:
+        pieces: Values, and the places of each one's columns (last axis) among all.
+        shape: Shape of the whole.
+    """
+
+    pieces: tuple[tuple[Value, tuple[int, ...]], ...]
+    shape: tuple[int | None, ...]
 
 
 class Graph:
-    """Nodes, weights, inputs and the output of one net."""
+    """Nodes, weights, inputs and the output of one net.
 
-    def __init__(self) -> None:
+    Args:
+        once: Names of the inputs that a request has once, one row for all its candidates.
+        fold: Whether small embedding tables are multiplied with the first dense layer ahead of time.
+    """
+
+    def __init__(self, once: Collection[str] = (), fold: bool = False) -> None:
         self.helper = require("onnx", "serve").helper
+        self.once, self.fold = frozenset(once), fold
+        self._joined: dict[Parts, Value] = {}
+        self._batch: str | None = None
         self.nodes: list[Any] = []
         self.weights: dict[str, np.ndarray] = {}
         self.inputs: dict[str, Value] = {}
@@ -42,14 +86,16 @@ class Graph:
 
     def add_input(self, name: str, shape: tuple[int | None, ...], dtype: str) -> None:
         """Add an input of the net's."""
-        self.inputs[name] = Value(name, tuple(shape))
-        self.signature.append(self._typed(name, tuple(shape), dtype))
+        shape = (1 if name in self.once else None, *shape[1:])
+        self.inputs[name] = Value(name, shape)
+        self.signature.append(self._typed(name, shape, dtype))
 
     def add_output(self, value: Value, name: str, shape: tuple[int | None, ...]) -> None:
         """Make a value the net's output."""
         name = f"{name}_output" if name in self.inputs else name
-        self.nodes.append(self.helper.make_node("Identity", [self.plain(value).name], [name], name))
-        self.output = self._typed(name, tuple(shape), "float32")
+        value = self.repeated(self.plain(value))
+        self.nodes.append(self.helper.make_node("Identity", [value.name], [name], name))
+        self.output = self._typed(name, (None, *shape[1:]), "float32")
 
     def node(self, op: str, inputs: list[Value | str], shape: Any, **attributes: Any) -> Value:
         """Add a node of one output; `attributes` may hold `channels_first` for the value."""
@@ -67,6 +113,45 @@ class Graph:
             unique, number = f"{name}_{number}", number + 1
         self.weights[unique] = array
         return unique
+
+    def parts(self, values: Sequence[Value | Parts]) -> Parts:
+        """Return columns side by side along the last axis, without a node for it."""
+        pieces, begin = list[tuple[Value, tuple[int, ...]]](), 0
+        for value in values:
+            width = value.shape[-1] or 0
+            mine = value.pieces if isinstance(value, Parts) else ((value, tuple(range(width))),)
+            pieces += [(piece, tuple(begin + column for column in columns)) for piece, columns in mine]
+            begin += width
+        first = 1 if all(piece.once for piece, _ in pieces) else None
+        return Parts(tuple(pieces), (first, *pieces[0][0].shape[1:-1], begin))
+
+    def joined(self, value: Value | Parts) -> Value:
+        """Return the columns as one tensor."""
+        if isinstance(value, Value):
+            return value
+        if value not in self._joined:
+            rows = [piece if value.shape[0] == 1 else self.repeated(piece) for piece, _ in value.pieces]
+            order = [column for _, columns in value.pieces for column in columns]
+            axis = len(value.shape) - 1
+            whole = self.node("Concat", list(rows), value.shape, axis=axis) if len(rows) > 1 else rows[0]
+            if order != sorted(order):
+                index = self.weight(np.argsort(order), f"columns_{len(self._joined)}")
+                whole = self.node("Gather", [whole, index], value.shape, axis=axis)
+            self._joined[value] = whole
+        return self._joined[value]
+
+    def repeated(self, value: Value) -> Value:
+        """Return what a request has once as one row a candidate; every other value as it is."""
+        if not value.once or not self.once:
+            return value
+        if self._batch is None:
+            many = next((name for name in self.inputs if name not in self.once), None)
+            if many is None:
+                raise Unwritable("a net whose inputs are all given once a request")
+            self._batch = self.node("Shape", [many], (1,), start=0, end=1).name
+        sizes = [self.weight(np.array([size], "int64"), f"size_{size}") for size in value.shape[1:]]
+        target = self.node("Concat", [self._batch, *sizes], (len(value.shape),), axis=0) if sizes else self._batch
+        return self.node("Expand", [value, target], (None, *value.shape[1:]))
 
     def plain(self, value: Value) -> Value:
         """Return the value with its channels last."""
@@ -89,10 +174,15 @@ class Graph:
         return [self.plain(value) for value in values]
 
     def to_model(self, name: str) -> Any:
-        """Return the checked ONNX model."""
+        """Return the checked ONNX model: the nodes that the output needs, and their weights."""
         onnx = require("onnx", "serve")
-        weights = [onnx.numpy_helper.from_array(array, key) for key, array in self.weights.items()]
-        graph = self.helper.make_graph(self.nodes, name, self.signature, [self.output], weights)
+        needed, nodes = {self.output.name}, list[Any]()
+        for node in reversed(self.nodes):
+            if needed & set(node.output):
+                nodes.insert(0, node)
+                needed.update(node.input)
+        weights = [onnx.numpy_helper.from_array(array, key) for key, array in self.weights.items() if key in needed]
+        graph = self.helper.make_graph(nodes, name, self.signature, [self.output], weights)
         opset = [self.helper.make_opsetid("", OPSET)]
         model = self.helper.make_model(graph, opset_imports=opset, ir_version=IR, producer_name="rocket_keras")
         onnx.checker.check_model(model)
@@ -100,7 +190,8 @@ class Graph:
 
     def _typed(self, name: str, shape: tuple[int | None, ...], dtype: str) -> Any:
         kind = self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        sizes = ["batch", *(f"{name}_{i}" if size is None else size for i, size in enumerate(shape[1:], 1))]
+        batch = 1 if shape[0] == 1 else "batch"
+        sizes = [batch, *(f"{name}_{i}" if size is None else size for i, size in enumerate(shape[1:], 1))]
         return self.helper.make_tensor_value_info(name, kind, sizes)
 
 

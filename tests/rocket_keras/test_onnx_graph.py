@@ -40,14 +40,17 @@ def moved(model):
     return model
 
 
-def compared(model, path):
+def compared(model, path, once=(), **switches):
     """Write the net, and compare it with Keras on batches of several sizes."""
-    write_onnx(model, path)
+    write_onnx(model, path, once, **switches)
     session = onnx_session(path)
     for count in (1, 5):
         rows = rows_of(model, count)
+        if once:
+            rows.update({name: np.repeat(rows[name][:1], count, axis=0) for name in once})
         expected = keras.ops.convert_to_numpy(model(keras.tree.map_structure(keras.ops.convert_to_tensor, rows)))
-        found = session.run(None, onnx_feed(session, rows))[0]
+        feed = {name: rows[name][:1] for name in once} | {k: rows[k] for k in set(rows) - set(once)} if once else rows
+        found = session.run(None, onnx_feed(session, feed))[0]
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
     return onnx.load(path)
@@ -63,6 +66,70 @@ def test_click_through_rate_nets(tower, tmp_path):
     assert {value.name for value in graph.input} == {tensor.name for tensor in model.inputs}
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
     assert not [weight.name for weight in graph.initializer if "booster" in weight.name]
+
+
+USER = [feature.name for feature in FEATURES if feature.side == "user"]
+
+
+@pytest.mark.parametrize("fold", [False, True], ids=["looked up", "folded"])
+@pytest.mark.parametrize("once", [(), USER], ids=["rows", "request"])
+@pytest.mark.parametrize("tower", TOWERS)
+def test_a_graph_shaped_for_requests_or_with_folded_tables_says_the_same(tower, once, fold, tmp_path):
+    model = moved(clicks(tower))
+    graph = compared(model, tmp_path / "net.onnx", once, fold=fold).graph
+    rows = {value.name: value.type.tensor_type.shape.dim[0] for value in graph.input}
+    assert {name for name, size in rows.items() if size.dim_value == 1} == set(once)
+
+
+def products(graph):
+    """Multiply-adds of the graph's products for one request of 100 candidates, once-a-request rows counted once."""
+    known = onnx.shape_inference.infer_shapes(graph).graph
+    sizes = {value.name: value.type.tensor_type.shape.dim for value in (*known.value_info, *known.input, *known.output)}
+    weights = {weight.name: weight.dims for weight in graph.graph.initializer}
+    rows = {node.name: 1 if sizes[node.output[0]][0].dim_value == 1 else 100 for node in graph.graph.node}
+    return sum(
+        rows[node.name] * int(np.prod(weights[node.input[1]])) for node in graph.graph.node if node.op_type == "Gemm"
+    )
+
+
+def test_what_a_request_has_once_is_multiplied_once(tmp_path):
+    fields = [zoo.Categorical(f"{side}{i}", 9, dim=4, side=side) for side in ("user", "item") for i in range(3)]
+    model = moved(zoo.ctr_pair(fields, light_units=(8,), booster_units=(8,)).light)
+    once = [field.name for field in fields if field.side == "user"]
+    rows, request, folded = (
+        products(compared(model, tmp_path / "rows.onnx")),
+        products(compared(model, tmp_path / "request.onnx", once)),
+        products(compared(model, tmp_path / "folded.onnx", once, fold=True)),
+    )
+    head = 100 * 8
+    assert rows == 100 * 24 * 8 + head
+    assert request == 12 * 8 + 100 * 12 * 8 + head
+    assert folded == 12 * 8 + head
+
+
+def test_a_net_that_a_request_has_once_as_a_whole_is_refused(tmp_path):
+    model = zoo.ctr_pair([zoo.Categorical("user", 4, side="user")], light_units=(2,)).light
+    with pytest.raises(Unwritable, match="all given once"):
+        write_onnx(model, tmp_path / "net.onnx", ["user"])
+
+
+def test_batch_norms_go_into_the_products_beside_them(tmp_path):
+    x = keras.Input((6,), name="x")
+    hidden = keras.layers.BatchNormalization(name="before")(x)
+    hidden = keras.layers.Dense(5, name="first")(hidden)
+    hidden = keras.layers.BatchNormalization(name="between")(hidden)
+    hidden = keras.layers.ReLU()(hidden)
+    read_twice = keras.layers.BatchNormalization(name="twice")(hidden)
+    model = moved(keras.Model(x, keras.layers.Dense(2)(keras.layers.Add()([read_twice, hidden]))))
+    plain = compared(model, tmp_path / "plain.onnx", batch_norm=False).graph
+    folded = compared(model, tmp_path / "folded.onnx").graph
+    counts = [[node.op_type for node in graph.node].count("Mul") for graph in (plain, folded)]
+    assert counts == [3, 1]  # the one above an activation, read beside it, stays
+    images = keras.Input((4, 4, 3), name="image")
+    maps = keras.layers.BatchNormalization(name="maps")(keras.layers.Conv2D(2, 3, name="conv")(images))
+    model = moved(keras.Model(images, keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(maps))))
+    graph = compared(model, tmp_path / "image.onnx").graph
+    assert not [node for node in graph.node if node.op_type == "BatchNormalization"]
 
 
 def test_all_fields_of_a_width_take_one_gather(tmp_path):
