@@ -18,8 +18,9 @@ import keras
 import numpy as np
 
 import zoo
-from rocket_keras.export import made_up_rows, onnx_feed, onnx_session
+from rocket_keras.export import made_up_rows
 from rocket_keras.onnx_graph import write_onnx
+from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 
 WARM_UP, REQUESTS = 30, 200
 

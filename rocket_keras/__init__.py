@@ -9,13 +9,16 @@ from rocket_keras.export import export_light
 from rocket_keras.latency import Latency, measure_latency
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
+from rocket_keras.serving.scorer import RequestError, Scorer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Latency",
     "Pair",
+    "RequestError",
     "Rocket",
+    "Scorer",
     "callbacks",
     "export_light",
     "hints",

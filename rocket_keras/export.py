@@ -4,7 +4,8 @@ import importlib.util
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,22 @@ import numpy as np
 from rocket_keras.extras import require
 from rocket_keras.graph import inputs_of
 from rocket_keras.onnx_graph import Unwritable, write_onnx
+from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 from rocket_keras.pair import Pair
+from rocket_keras.serving.artefact import CHECKED_ROWS, Artefact, request_rows, write_artefact
 
 TOLERANCE = 1e-5
 
 
-def export_light(source: Pair | keras.Model, path: str | Path, rows: Any = None) -> Path:
+def export_light(
+    source: Pair | keras.Model,
+    path: str | Path,
+    rows: Any = None,
+    encoder: Any = None,
+    once: Collection[str] = (),
+    fold: bool = False,
+    batch_norm: bool = True,
+) -> Path:
     """Write the light net alone, read it back, and compare its logits with Keras's.
 
     Args:
@@ -29,13 +40,20 @@ def export_light(source: Pair | keras.Model, path: str | Path, rows: Any = None)
             with other layers than the zoo's goes through Keras's exporter.
         rows: Inputs to compare on, `(batch, ...)` or a dict of arrays; by default made-up rows (normal floats, ids 0
             and 1).
+        encoder: What turns raw values into the net's inputs, as its JSON text or an object with `to_json()`; it goes
+            into the ONNX file, where `Scorer` finds it, into the folder of a SavedModel, or beside the file.
+        once: Names of the inputs that a request has once for all its candidates (the user's): ONNX then takes one row
+            of them, and computes what follows from them alone once, their part of the first dense layer included.
+        fold: Multiply the embedding tables of small vocabularies with their part of the first dense layer ahead of
+            time. ONNX only.
+        batch_norm: Fold each BatchNorm into the dense layer or convolution beside it. ONNX only.
 
     Returns:
         The path written. It appears whole or not at all.
 
     Raises:
-        ValueError: Unknown suffix, a format that this backend cannot write, or a net that computes in another dtype
-            than float32.
+        ValueError: Unknown suffix, a format that this backend cannot write, a net that computes in another dtype than
+            float32, an unknown name in `once`, or a rewrite of a net or format that has none.
         ImportError: The exporter's package is missing.
         ArithmeticError: What was written differs from Keras by more than 1e-5, relative to logits above 1.
     """
@@ -46,6 +64,8 @@ def export_light(source: Pair | keras.Model, path: str | Path, rows: Any = None)
     write, run = _FORMATS[path.suffix]
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = made_up_rows(model, 7) if rows is None else inputs_of(model, rows)
+    rewrites = Rewrites(frozenset(once), fold, batch_norm)
+    rows = _as_one_request(model, path, rows, rewrites)
     # Keras exports only a model that was called once: so the reference comes first.
     expected = keras.ops.convert_to_numpy(model(_for_model(rows), training=False))
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -53,13 +73,53 @@ def export_light(source: Pair | keras.Model, path: str | Path, rows: Any = None)
         with warnings.catch_warnings():
             # The exporters warn of their own deprecations, which nobody who calls this can mend.
             warnings.simplefilter("ignore")
-            write(model, draft)
-            got = np.asarray(run(draft, rows))
+            write(model, draft, rewrites)
+            got = np.asarray(run(draft, request_rows(rows, once) if once else rows))
         _compare(path, got, expected)
+        text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()
+        _add_encoder(model, draft, path, text, rows, expected, tuple(once))
         if path.is_dir():
             shutil.rmtree(path)
         draft.replace(path)
     return path
+
+
+@dataclass(frozen=True)
+class Rewrites:
+    """How an ONNX graph is made faster, each exact up to rounding; see `export_light`."""
+
+    once: frozenset[str] = frozenset()
+    fold: bool = False
+    batch_norm: bool = True
+
+
+def _as_one_request(model: keras.Model, path: Path, rows: Any, rewrites: Rewrites) -> Any:
+    """Give all rows the first one's values in the columns that a request has once."""
+    if path.suffix != ".onnx" and (rewrites.once or rewrites.fold):
+        raise ValueError(f"`once` and `fold` are rewrites of ONNX graphs. Received: {path}. Export .onnx.")
+    if not rewrites.once:
+        return rows
+    if not isinstance(rows, dict) or rewrites.once - set(rows):
+        names = sorted(rows) if isinstance(rows, dict) else "one input without a name"
+        raise ValueError(f"`once` must name inputs of the net: {names}. Received: {sorted(rewrites.once)}.")
+    return {
+        name: np.repeat(column[:1], len(column), axis=0) if name in rewrites.once else column
+        for name, column in rows.items()
+    }
+
+
+def _add_encoder(
+    model: keras.Model, draft: Path, path: Path, encoder: str | None, rows: Any, expected: np.ndarray, once: tuple
+) -> None:
+    """Let the preprocessing travel with what was written."""
+    if path.suffix == ".onnx":
+        few = {k: v[:CHECKED_ROWS] for k, v in rows.items()} if isinstance(rows, dict) else {}
+        write_artefact(draft, Artefact(model.name, encoder, once, few, expected[:CHECKED_ROWS] if few else ()))
+    elif encoder is not None:
+        folder = draft / "assets.extra" if draft.is_dir() else path.parent
+        folder.mkdir(exist_ok=True)
+        name = "encoder.json" if draft.is_dir() else f"{path.stem}.encoder.json"
+        (folder / name).write_text(encoder + "\n", encoding="utf-8")
 
 
 def made_up_rows(model: keras.Model, count: int, seed: int = 0) -> Any:
@@ -78,49 +138,14 @@ def made_up_rows(model: keras.Model, count: int, seed: int = 0) -> Any:
     return keras.tree.map_structure(column, model.input)
 
 
-def onnx_session(path: str | Path, threads: int = 1) -> Any:
-    """Open an ONNX file in ONNX Runtime on the CPU with so many threads."""
-    runtime = require("onnxruntime", "serve")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def onnx_feed(session: Any, rows: Any) -> dict[str, np.ndarray]:
-    """Return what the session must be fed with: arrays by input name, in its dtypes.
-
-    Raises:
-        ValueError: A field of the net is missing in `rows`.
-    """
-    inputs = session.get_inputs()
-    named: list[Any] = list(rows) if isinstance(rows, list | tuple) else [rows]
-    if isinstance(rows, dict):
-        missing = sorted({i.name for i in inputs} - set(rows))
-        if missing:
-            raise ValueError(f"rows must have the net's inputs {sorted(i.name for i in inputs)}. Missing: {missing}.")
-        named = [rows[i.name] for i in inputs]
-    return {
-        i.name: np.asarray(value).astype(_NUMPY[i.type], copy=False) for i, value in zip(inputs, named, strict=True)
-    }
-
-
-_NUMPY = {
-    "tensor(float)": np.float32,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
-    "tensor(bool)": np.bool_,
-    "tensor(uint8)": np.uint8,
-}
-
-
-def _write_onnx(model: keras.Model, draft: Path) -> None:
+def _write_onnx(model: keras.Model, draft: Path, rewrites: Rewrites) -> None:
     if model.compute_dtype != "float32":
         raise ValueError(f"ONNX export needs a float32 net. Received: compute dtype {model.compute_dtype}.")
     try:
-        write_onnx(model, draft)
-    except Unwritable:
+        write_onnx(model, draft, rewrites.once, rewrites.fold, rewrites.batch_norm)
+    except Unwritable as error:
+        if rewrites.once or rewrites.fold:
+            raise ValueError(f"`once` and `fold` need a net of the zoo's layers. Received: {error}.") from error
         # A net with other layers than the zoo's: Keras's own exporter traces it through the backend.
         exporter = {"jax": "jax2onnx", "tensorflow": "tf2onnx", "torch": "onnx"}[keras.backend.backend()]
         require(exporter, keras.backend.backend())
@@ -129,10 +154,10 @@ def _write_onnx(model: keras.Model, draft: Path) -> None:
 
 def _run_onnx(draft: Path, rows: Any) -> Any:
     session = onnx_session(draft)
-    return session.run(None, onnx_feed(session, rows))[0]
+    return onnx_run(session, onnx_feed(session, rows))
 
 
-def _write_keras(model: keras.Model, draft: Path) -> None:
+def _write_keras(model: keras.Model, draft: Path, _: Rewrites) -> None:
     model.save(draft)
 
 
@@ -140,7 +165,7 @@ def _run_keras(draft: Path, rows: Any) -> Any:
     return keras.ops.convert_to_numpy(keras.models.load_model(draft, compile=False)(_for_model(rows), training=False))
 
 
-def _write_saved_model(model: keras.Model, draft: Path) -> None:
+def _write_saved_model(model: keras.Model, draft: Path, _: Rewrites) -> None:
     _needs_tensorflow("A SavedModel")
     model.export(str(draft), format="tf_saved_model", verbose=False)
 
@@ -150,7 +175,7 @@ def _run_saved_model(draft: Path, rows: Any) -> Any:
     return keras.ops.convert_to_numpy(layer(_for_model(rows)))
 
 
-def _write_litert(model: keras.Model, draft: Path) -> None:
+def _write_litert(model: keras.Model, draft: Path, _: Rewrites) -> None:
     _needs_tensorflow("A .tflite file")
     model.export(str(draft), format="litert", verbose=False)
 
@@ -168,7 +193,7 @@ def _run_litert(draft: Path, rows: Any) -> Any:
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
-_FORMATS: dict[str, tuple[Callable[[keras.Model, Path], None], Callable[[Path, Any], Any]]] = {
+_FORMATS: dict[str, tuple[Callable[[keras.Model, Path, Rewrites], None], Callable[[Path, Any], Any]]] = {
     ".onnx": (_write_onnx, _run_onnx),
     ".keras": (_write_keras, _run_keras),
     ".tflite": (_write_litert, _run_litert),

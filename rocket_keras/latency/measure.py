@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from rocket_keras.export import export_light, made_up_rows, onnx_feed, onnx_session
+from rocket_keras.export import export_light, made_up_rows
 from rocket_keras.extras import require
 from rocket_keras.latency.machine import Neighbours, governor, load, processor
 from rocket_keras.latency.quantiles import PARTS, Interval, decided, interval
+from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 
 LOOK_EVERY = 20
 """Requests between two times of the reference."""
@@ -119,7 +120,7 @@ def measure_latency(
     session, feeds = _served(model, batch_size, threads, rows)
 
     def request(number: int) -> None:
-        session.run(None, feeds[number % len(feeds)])
+        onnx_run(session, feeds[number % len(feeds)])
 
     _warm_up(request, warm_up)
     neighbours = Neighbours()

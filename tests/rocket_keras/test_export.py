@@ -7,8 +7,8 @@ import onnx
 import pytest
 
 from rocket_keras import Pair, Rocket, export_light
-from rocket_keras.export import onnx_feed, onnx_session
 from rocket_keras.layers import PreActivationBlock
+from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 
 
 def trained(pair, rows):

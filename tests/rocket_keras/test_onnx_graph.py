@@ -11,8 +11,9 @@ import pytest
 
 import zoo
 from rocket_keras import export_light
-from rocket_keras.export import made_up_rows, onnx_feed, onnx_session
+from rocket_keras.export import made_up_rows
 from rocket_keras.onnx_graph import Unwritable, write_onnx
+from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 
 onnx = pytest.importorskip("onnx")
 FEATURES = runpy.run_path(str(Path(__file__).parents[1] / "zoo" / "made_up_ctr.py"))["FEATURES"]

@@ -4,8 +4,8 @@ import pytest
 
 import zoo
 from rocket_keras import Pair, Rocket, export_light, multiply_adds
-from rocket_keras.export import onnx_feed, onnx_session
 from rocket_keras.graph import inputs_of
+from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 from zoo.ctr import hidden_taps
 
 FEATURES = [

@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from rocket_keras import export_light
-from rocket_keras.export import onnx_feed, onnx_session
+from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 from zoo.ctr import TOWERS, hidden_taps
 
 helpers = runpy.run_path(str(Path(__file__).with_name("made_up_ctr.py")))

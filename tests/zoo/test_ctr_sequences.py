@@ -4,7 +4,7 @@ import pytest
 
 import zoo
 from rocket_keras import Rocket, export_light
-from rocket_keras.export import onnx_feed, onnx_session
+from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 from zoo.features import PAD
 
 USER = zoo.Categorical("user", 12, dim=4, side="user")

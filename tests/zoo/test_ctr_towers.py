@@ -4,7 +4,7 @@ import pytest
 
 import zoo
 from rocket_keras import Rocket, export_light, multiply_adds
-from rocket_keras.export import onnx_feed, onnx_session
+from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 from zoo.ctr import hidden_taps, mlp_ensemble, two_tower
 
 PUBLIC = [

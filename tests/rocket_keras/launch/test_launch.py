@@ -90,7 +90,7 @@ def test_the_run_folder_is_whole(finished):
 
 def test_the_scores_are_those_of_the_exported_light_net(finished):
     folder, metrics = finished
-    from rocket_keras.export import onnx_feed, onnx_session
+    from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 
     data = clicks()
     session = onnx_session(folder / "light.onnx")

@@ -1,0 +1,80 @@
+"""ONNX files in ONNX Runtime, on the CPU; its many exceptions as one."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rocket_keras.extras import require
+
+
+def onnx_session(path: str | Path, threads: int = 1) -> Any:
+    """Open an ONNX file in ONNX Runtime on the CPU with so many threads.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is cut, or no ONNX file that the runtime can run. One line.
+        ImportError: ONNX Runtime is missing.
+    """
+    runtime = require("onnxruntime", "serve")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"expected an ONNX file at {path}, received no such file; write it with export_light")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except _runtime_errors() as error:
+        raise ValueError(
+            f"expected an ONNX file that ONNX Runtime can run, received {path} ({' '.join(str(error).split())[:200]}); "
+            "the file is cut or another one, so export it again"
+        ) from error
+
+
+def onnx_run(session: Any, feed: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the net's first output.
+
+    Raises:
+        ValueError: The runtime refuses the inputs. One line.
+    """
+    try:
+        return session.run(None, feed)[0]
+    except _runtime_errors() as error:
+        raise ValueError(f"ONNX Runtime refuses the inputs: {' '.join(str(error).split())[:200]}") from error
+
+
+@lru_cache
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """Return ONNX Runtime's own exceptions, which have no base class of theirs."""
+    state = require("onnxruntime.capi.onnxruntime_pybind11_state", "serve")
+    own = [value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception)]
+    return (*own, RuntimeError)
+
+
+def onnx_feed(session: Any, rows: Any) -> dict[str, np.ndarray]:
+    """Return what the session must be fed with: arrays by input name, in its dtypes.
+
+    Raises:
+        ValueError: A field of the net is missing in `rows`.
+    """
+    inputs = session.get_inputs()
+    named: list[Any] = list(rows) if isinstance(rows, list | tuple) else [rows]
+    if isinstance(rows, dict):
+        missing = sorted({i.name for i in inputs} - set(rows))
+        if missing:
+            raise ValueError(f"rows must have the net's inputs {sorted(i.name for i in inputs)}. Missing: {missing}.")
+        named = [rows[i.name] for i in inputs]
+    return {
+        i.name: np.asarray(value).astype(_NUMPY[i.type], copy=False) for i, value in zip(inputs, named, strict=True)
+    }
+
+
+_NUMPY = {
+    "tensor(float)": np.float32,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+    "tensor(uint8)": np.uint8,
+}
