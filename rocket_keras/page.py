@@ -66,6 +66,10 @@ CAPTIONS = {
         "Test quality and latency of base, light, booster alone and booster in the rocket",
         "Quality on the test split and latency of the exported net. The numbers are those of the table.",
     ),
+    "latency_quality": (
+        "Test quality of base, light and booster against the latency of a request, with the budget where there is one",
+        "Up is better, left is faster, on a scale of ratios. A net whose bar crosses the budget's line is too slow.",
+    ),
 }
 GLOSSARY = (
     "Base is the light net trained alone. Light and booster in rocket come out of one launch, so they share one "
@@ -78,7 +82,7 @@ def report_page(metrics: dict[str, Any], plots: dict[str, str]) -> str:
 
     Args:
         metrics: the content of metrics.json.
-        plots: the PNGs in base64, `learning_curves` and `comparison`.
+        plots: the PNGs in base64, by the names of `CAPTIONS`; what is missing is left out.
     """
     head = f"""<p class="when">{escape(str(metrics["date"]))}</p>
 <p class="summary">{escape(" ".join(summary_sentences(metrics)))}</p>
@@ -91,7 +95,7 @@ def report_page(metrics: dict[str, Any], plots: dict[str, str]) -> str:
 <section aria-labelledby="plots">
 <h2 id="plots">Plots</h2>
 <div class="plots">
-{"".join(html_figure(plots[name], *CAPTIONS[name]) for name in CAPTIONS)}</div>
+{"".join(html_figure(plots[name], *CAPTIONS[name]) for name in CAPTIONS if name in plots)}</div>
 </section>
 <section aria-labelledby="done">
 <h2 id="done">What was done</h2>

@@ -7,6 +7,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from rocket_keras.latency.plots import plane_figure
 from rocket_keras.page import report_page
 from rocket_keras.plots import comparison_figure, learning_curves_figure
 from rocket_keras.summary import NET_NAMES, latency_note, summary_rows
@@ -15,7 +16,9 @@ __all__ = ["print_table", "summary_rows", "write_report"]
 
 
 def write_report(metrics: dict[str, Any], folder: Path) -> None:
-    """Writes learning_curves.png, comparison.png and report.html, which holds both plots and needs no network.
+    """Writes the plots as PNG, and report.html, which holds them and needs no network.
+
+    learning_curves.png, comparison.png, and, where latencies were measured, latency_quality.png.
 
     Args:
         metrics: the content of metrics.json.
@@ -27,6 +30,9 @@ def write_report(metrics: dict[str, Any], folder: Path) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     figures = {"learning_curves": learning_curves_figure(metrics), "comparison": comparison_figure(metrics)}
+    budgets = [net["latency"].get("budget_ms") for net in metrics["nets"].values() if net["latency"]]
+    if plane := plane_figure(metrics["nets"], budgets[0] if budgets else None):
+        figures["latency_quality"] = plane
     plots = {}
     for name, figure in figures.items():
         path = folder / f"{name}.png"

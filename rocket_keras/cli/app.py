@@ -27,6 +27,13 @@ def _options() -> None:
     """Rocket launching: train a light net beside its booster, serve the light net alone."""
 
 
+def note(line: str) -> None:
+    """Print a line to standard output as it is."""
+    from rich.console import Console
+
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def stop(message: str, code: int) -> None:
     """End the program with one line on standard error."""
     print(f"rocket-keras: {message}", file=sys.stderr)

@@ -3,11 +3,11 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rocket_keras.cli.app import DataDir, app
+from rocket_keras.cli.app import DataDir, app, note
 
 
 @app.command()
@@ -25,6 +25,7 @@ def bench(
         typer.Option(help="Requests a second of an open loop; else a closed one.", show_default=False),
     ] = None,
     made_up: Annotated[bool, typer.Option(help="Made-up rows instead of the data set's test rows.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for latency.json and plots.", show_default=False)] = None,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -40,20 +41,41 @@ def bench(
 
     sizes, counts = _counts("--candidates", candidates), _counts("--threads", threads)
     net = served_light(source, data_dir, made_up, max(sizes))
-    found = []
+    found, times = [], list[list[float]]()
     with tempfile.TemporaryDirectory() as folder:
         file = export_light(net.model, Path(folder) / "light.onnx", net.sample)
         for count in counts:
             for size in sizes:
+                times.append([])
                 options = {"threads": count, "rows": net.rows, "requests": requests, "seconds": seconds}
+                options["times_ms"] = times[-1]
                 found.append(measure_latency(file, size, budget_ms, rate_per_s=rate, **options))
+    facts = [{**dataclasses.asdict(one), "rows": net.told} for one in found]
+    if out is not None:
+        _write(net, facts, found, times, out)
     if as_json:
-        print(json.dumps([{**dataclasses.asdict(one), "rows": net.told} for one in found]))
+        print(json.dumps(facts))
         return
     console = Console()
     if not console.is_terminal:
         console.width = 140
     print_latencies(found, f"{net.name}, {net.told}", console)
+    if out is not None:
+        note(f"Plots: {out}")
+
+
+def _write(net: Any, facts: list[Any], found: list[Any], times: list[list[float]], out: Path) -> None:
+    """Write latency.json, a histogram a measurement, and quality against latency where the nets' scores are known."""
+    from rocket_keras.latency.plots import histogram_figure, plane_figure
+    from rocket_keras.launch.run_folder import write_json
+
+    write_json(out / "latency.json", facts)
+    for one, mine in zip(found, times, strict=True):
+        figure = histogram_figure(mine, one)
+        figure.savefig(out / f"latency-{one.batch_size}-candidates-{one.threads}-threads.png", dpi=160)
+    # The other nets were measured when they were trained: what is shown beside them must be, too.
+    if plane := plane_figure(net.nets, found[0].budget_ms):
+        plane.savefig(out / "latency_quality.png", dpi=160)
 
 
 def _counts(option: str, text: str) -> list[int]:

@@ -26,6 +26,9 @@ def launch(
     seeds: Annotated[int, typer.Option(help="Number of seeds; above 1 each has its own folder.", min=1)] = 1,
     epochs: Epochs = None,
     train_rows: TrainRows = None,
+    budget_ms: Annotated[
+        float | None, typer.Option(help="Milliseconds that a request's p99 should not exceed.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as one JSON object.")] = False,
 ) -> None:
     """Train base, booster and rocket under one budget; measure, export and report them.
@@ -53,7 +56,7 @@ def launch(
     for number in range(seed, seed + seeds):
         target = folder if seeds == 1 else folder / f"seed-{number}"
         try:
-            answers.append(run(row.plan(data_dir, number, recipe), target, number, command))
+            answers.append(run(row.plan(data_dir, number, recipe), target, number, command, budget_ms=budget_ms))
         except KeyboardInterrupt:  # here, because Typer would end the program without a word
             stop("interrupted. The same command goes on from the last finished epoch.", 130)
         if not as_json:

@@ -88,6 +88,7 @@ def measure_latency(
     warm_up: int = 50,
     seconds: float = 20.0,
     rate_per_s: float | None = None,
+    times_ms: list[float] | None = None,
 ) -> Latency:
     """Measure the time of one request on the CPU.
 
@@ -107,6 +108,7 @@ def measure_latency(
         seconds: When to give up on a budget that is still undecided.
         rate_per_s: Requests a second that fall due whether or not the one before is done (an open loop, in which a
             request also waits for those before it); None: each begins when the one before is done (a closed loop).
+        times_ms: A list that gets each request's milliseconds.
 
     Raises:
         ValueError: A count below 1, too few rows, a rate that is not above 0, or no rows for an ONNX file.
@@ -126,6 +128,8 @@ def measure_latency(
     neighbours = Neighbours()
     source = _times(request, rate_per_s, neighbours)
     times, decision, confidence = _enough(source, requests, budget_ms, seconds)
+    if times_ms is not None:
+        times_ms.extend(times.tolist())
     p50, p95, p99 = (float(p) for p in np.quantile(times, PARTS))
     return Latency(
         p50,

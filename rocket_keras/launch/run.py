@@ -39,16 +39,23 @@ class Trained:
 
 
 def launch(
-    plan: Plan, folder: Path, seed: int = 0, command: str = "", console: Console | None = None
+    plan: Plan,
+    folder: Path,
+    seed: int = 0,
+    command: str = "",
+    console: Console | None = None,
+    budget_ms: float | None = None,
 ) -> dict[str, Any]:
     """Run a plan, or go on with it where the folder holds its beginning.
 
     Args:
         plan: What to train.
-        folder: Run folder: `metrics.json`, two PNG, `report.html`, `light.keras`, `light.onnx`, `checkpoints/`.
+        folder: Run folder: `metrics.json`, three PNG, `report.html`, `light.keras`, `light.onnx`, `checkpoints/`, and
+            `encoder.json` where the data set has an encoder of raw values.
         seed: Seed of the initial weights and of the batches' order, the same for the three trainings.
         command: The command line, for the report.
         console: Where progress is shown; standard error by default.
+        budget_ms: Milliseconds that a request's p99 should not exceed, for the latencies and the report.
 
     Returns:
         What `metrics.json` holds.
@@ -65,7 +72,7 @@ def launch(
         trained[name] = _train(plan, name, make, folder / "checkpoints" / name, seed, console)
     metrics = {**facts, "command": command, "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
     metrics["git_commit"] = git_commit()
-    metrics["nets"] = _nets(plan, trained, folder)
+    metrics["nets"] = _nets(plan, trained, folder, budget_ms)
     metrics["history"] = {name: result.history for name, result in trained.items()}
     write_report(metrics, folder)
     write_json(folder / "metrics.json", metrics)
@@ -147,19 +154,22 @@ def _facts(plan: Plan, seed: int) -> dict[str, Any]:
     return {**plan_facts(plan), "seed": seed}
 
 
-def _nets(plan: Plan, trained: dict[str, Trained], folder: Path) -> dict[str, dict[str, Any]]:
+def _nets(plan: Plan, trained: dict[str, Trained], folder: Path, budget_ms: float | None) -> dict[str, dict[str, Any]]:
     """Count and time each net, and export the light one."""
     test, batch = plan.data.test, plan.recipe.serving_batch
     sample = test.rows(slice(min(len(test), 64))).x
     light = trained["rocket"].nets["light"]
+    encoder = getattr(plan.data, "encoder", None)
+    if encoder is not None:
+        (folder / "encoder.json").write_text(encoder.to_json() + "\n", encoding="utf-8")
     export_light(light, folder / "light.keras", sample)
-    export_light(light, folder / "light.onnx", sample)
+    export_light(light, folder / "light.onnx", sample, encoder)
     files = {"light": folder / "light.onnx"}
     for name in ("base", "booster"):
         files[name] = export_light(trained[name].nets[name], folder / "checkpoints" / f"{name}.onnx", sample)
     latency = {}
     for name, file in files.items():
-        latency[name] = dataclasses.asdict(measure_latency(file, batch, rows=test.x))
+        latency[name] = dataclasses.asdict(measure_latency(file, batch, budget_ms, rows=test.x))
     rows = {}
     for result in trained.values():
         for name, net in result.nets.items():

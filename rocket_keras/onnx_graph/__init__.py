@@ -17,7 +17,7 @@ from rocket_keras.onnx_graph.graph import Graph, Parts, Unwritable
 from rocket_keras.onnx_graph.images import IMAGE_LAYERS
 from rocket_keras.onnx_graph.walk import run_graph
 
-__all__ = ["Unwritable", "write_onnx"]
+__all__ = ["Unwritable", "has_tables", "write_onnx"]
 
 WRITERS = {**DENSE_LAYERS, **COLUMN_LAYERS, **IMAGE_LAYERS}
 
@@ -55,6 +55,11 @@ def write_onnx(
     if batch_norm:
         fold_batch_norms(graph)
     onnx.save(graph.to_model(model.name), str(path))
+
+
+def has_tables(model: keras.Model) -> bool:
+    """Return whether a net looks ids up in a table that may be folded."""
+    return any(type(layer).__name__ == "CategoricalEmbedding" for layer in model.layers)
 
 
 def _call(graph: Graph, layer: keras.Layer, *args: object, **kwargs: object) -> object:
