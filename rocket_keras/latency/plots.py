@@ -11,6 +11,7 @@ from rocket_keras.plots import COLOURS, INK, figure_with_panels, set_title
 from rocket_keras.summary import NET_NAMES, format_number
 
 _OVER = "#B91C1C"
+_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 _QUALITIES = {"auc": "AUC", "accuracy": "accuracy"}
 
 
@@ -50,22 +51,24 @@ def plane_figure(nets: Mapping[str, Mapping[str, Any]], budget_ms: float | None 
 
 def _plane(points: Mapping[str, Point], metric: str, setting: str, budget_ms: float | None) -> Any:
     figure, (panel,) = figure_with_panels(height=4.2, panels=1)
+    fast, slow = min(p.p50_ms for p in points.values()), max(p.p99_ms for p in points.values())
     for name, point in points.items():
         panel.plot([point.p50_ms, point.p99_ms], [point.quality] * 2, color=COLOURS[name], linewidth=2)
         panel.plot([point.p99_ms], [point.quality], "|", markersize=11, markeredgewidth=2, color=COLOURS[name])
         panel.plot([point.p50_ms], [point.quality], "o", markersize=8, color=COLOURS[name])
-        beside = {"xytext": (0, 9), "textcoords": "offset points", "ha": "left", "va": "bottom"}
+        right = point.p50_ms**2 > fast * slow  # text goes to the side that has room
+        beside = {"xytext": (0, 9), "textcoords": "offset points", "ha": "right" if right else "left", "va": "bottom"}
         text = (
             f"{NET_NAMES[name]}: {point.quality:.4f}, {format_number(point.p50_ms)} / {format_number(point.p99_ms)} ms"
         )
-        panel.annotate(text, (point.p50_ms, point.quality), fontsize=9, color=INK, **beside)
+        place = (point.p99_ms if right else point.p50_ms, point.quality)
+        panel.annotate(text, place, fontsize=9, color=INK, bbox=_WHITE, **beside)
     qualities = [point.quality for point in points.values()]
     span = max(qualities) - min(qualities) or 0.01
     panel.set_ylim(min(qualities) - 0.15 * span, max(qualities) + 0.25 * span)
-    fast, slow = min(p.p50_ms for p in points.values()), max(p.p99_ms for p in points.values())
-    # From the fastest net to room for the text beside the slowest one, on a scale of ratios.
     panel.set_xscale("log")
-    panel.set_xlim(min(fast, budget_ms or fast) / 1.5, max(slow, budget_ms or slow) * 3)
+    panel.set_xlim(min(fast, budget_ms or fast) / 1.5, max(slow, budget_ms or slow) * 1.5)
+    panel.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
     panel.xaxis.set_major_formatter("{x:g}")
     panel.xaxis.set_minor_formatter("")
     if budget_ms is not None:
@@ -92,9 +95,10 @@ def histogram_figure(times_ms: Sequence[float], latency: Latency) -> Any:
     times = np.asarray(times_ms)
     end = 1.1 * max(latency.p99_interval[1] or latency.p99_ms, latency.budget_ms or 0.0)
     panel.hist(times[times <= end], bins=60, color=COLOURS["light"], alpha=0.75)
-    for name, value in (("p50", latency.p50_ms), ("p95", latency.p95_ms), ("p99", latency.p99_ms)):
+    shares = (("p50", latency.p50_ms), ("p95", latency.p95_ms), ("p99", latency.p99_ms))
+    for row, (name, value) in enumerate(shares):
         panel.axvline(value, color=INK, linewidth=1, linestyle=(0, (3, 2)))
-        below = {"xytext": (3, -10 if name != "p95" else -22), "textcoords": "offset points", "va": "top"}
+        below = {"xytext": (4, -10 - 16 * row), "textcoords": "offset points", "va": "top", "bbox": _WHITE}
         where = {"xycoords": ("data", "axes fraction"), "fontsize": 9, "color": INK}
         panel.annotate(f"{name} {format_number(value)}", (value, 1), **where, **below)
     if latency.budget_ms is not None:
