@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from rocket_keras.pair import Pair
+from zoo.blank import restore_initializers, without_initializers
 from zoo.fetching import fetch, is_url
 
 CONFIG, LIGHT, BOOSTER = "config.json", "light.weights.h5", "booster.weights.h5"
@@ -112,8 +113,9 @@ class Preset:
         return json.loads(self.file(CONFIG).read_text(encoding="utf-8"))
 
     def _net(self, head: str, config: Mapping[str, Any], weights: Path) -> keras.Model:
-        model = keras.saving.deserialize_keras_object(config[head], safe_mode=True)
+        model = keras.saving.deserialize_keras_object(without_initializers(config[head]), safe_mode=True)
         model.load_weights(weights)
+        restore_initializers(model, config[head])
         return model
 
     def _locate(self, name: str, expected: File | None) -> Path:

@@ -36,6 +36,24 @@ def saved(tmp_path):
     return pair, tmp_path / "preset"
 
 
+def nothing_is_drawn(self, *args, **kwargs):
+    raise AssertionError("an initial value was drawn, which the file replaces")
+
+
+def test_nothing_is_drawn_to_be_loaded_over(tmp_path, monkeypatch):
+    pair = zoo.wide_resnet_pair(10, 16, 1, 3, (8, 8, 1))
+    save_preset(pair, tmp_path / "preset")
+    with monkeypatch.context() as patch:
+        for initializer in ("GlorotUniform", "HeNormal", "VarianceScaling", "RandomUniform", "Ones", "Zeros"):
+            patch.setattr(getattr(keras.initializers, initializer), "__call__", nothing_is_drawn)
+        light = zoo.load_light(tmp_path / "preset")
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 1)).astype("float32")
+    np.testing.assert_allclose(light.predict(images, verbose=0), pair.light.predict(images, verbose=0), atol=1e-5)
+    # Whoever copies the net and trains it anew gets the initial values that its layers name.
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(light)))
+    assert config == json.loads((tmp_path / "preset" / CONFIG).read_text())["light"]
+
+
 @pytest.fixture
 def served(tmp_path, monkeypatch):
     """A function that serves a folder over HTTP on this machine: its URL, what was asked for, and how to stop it."""
