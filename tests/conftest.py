@@ -1,3 +1,6 @@
+import re
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +11,24 @@ from rocket_keras import Pair
 @pytest.fixture(autouse=True)
 def _seeded():
     keras.utils.set_random_seed(7)
+
+
+@pytest.fixture
+def command_line(monkeypatch, capsys, tmp_path):
+    """A function that runs `rocket-keras` in an empty folder and returns (exit status, output, errors)."""
+    from rocket_keras import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rocket-keras", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, re.sub(r"\x1b\[[0-9;]*m", "", out), err
+
+    return run
 
 
 @pytest.fixture

@@ -50,8 +50,10 @@ def quantise(source: Path, path: Path, rows: Mapping[str, Any] | Any, once: tupl
     finally:
         logging.getLogger().removeFilter(_without_advice)
     artefact = read_artefact(onnx_session(source), source, check=False)
-    logits = checked_logits(onnx_session(path), artefact)
-    write_artefact(path, dataclasses.replace(artefact, logits=logits, tolerance=TOLERANCE))
+    if artefact.rows:
+        logits = checked_logits(onnx_session(path), artefact)
+        artefact = dataclasses.replace(artefact, logits=logits, tolerance=TOLERANCE)
+    write_artefact(path, artefact)
 
 
 def _without_advice(record: logging.LogRecord) -> bool:

@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -8,25 +7,7 @@ import time
 
 import pytest
 
-from rocket_keras import cli
-
 START = [sys.executable, "-m", "rocket_keras_start"]
-
-
-@pytest.fixture
-def rocket_keras(monkeypatch, capsys, tmp_path):
-    """A function that runs the command line in an empty folder and returns (exit status, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["rocket-keras", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, re.sub(r"\x1b\[[0-9;]*m", "", out), err
-
-    return run
 
 
 def one_line(result, *parts):
@@ -38,35 +19,35 @@ def one_line(result, *parts):
         assert part in err
 
 
-def test_help_names_the_commands(rocket_keras):
-    status, out, _ = rocket_keras("--help")
+def test_help_names_the_commands(command_line):
+    status, out, _ = command_line("--help")
     assert status == 0
     assert {"launch", "zoo"} <= set(out.split())
 
 
-def test_launch_help_names_its_options(rocket_keras):
-    _, out, _ = rocket_keras("launch", "--help")
+def test_launch_help_names_its_options(command_line):
+    _, out, _ = command_line("launch", "--help")
     for option in ("--data-dir", "--out", "--seed", "--seeds", "--epochs", "--train-rows", "--json"):
         assert option in out
 
 
-def test_an_unknown_entry_suggests_the_nearest(rocket_keras):
-    one_line(rocket_keras("launch", "digitz"), "no entry 'digitz'", "Did you mean 'digits'?")
+def test_an_unknown_entry_suggests_the_nearest(command_line):
+    one_line(command_line("launch", "digitz"), "no entry 'digitz'", "Did you mean 'digits'?")
 
 
-def test_a_missing_download_says_what_to_fetch_and_where_to_put_it(rocket_keras, tmp_path):
+def test_a_missing_download_says_what_to_fetch_and_where_to_put_it(command_line, tmp_path):
     (tmp_path / "empty").mkdir()
-    one_line(rocket_keras("launch", "ml1m", "--data-dir", "empty"), "ml-1m.zip", "empty")
+    one_line(command_line("launch", "ml1m", "--data-dir", "empty"), "ml-1m.zip", "empty")
     assert not (tmp_path / "runs").exists()
 
 
-def test_more_training_rows_than_there_are_is_one_line(rocket_keras):
-    one_line(rocket_keras("launch", "digits", "--train-rows", "100000"), "train_rows")
+def test_more_training_rows_than_there_are_is_one_line(command_line):
+    one_line(command_line("launch", "digits", "--train-rows", "100000"), "train_rows")
 
 
-def test_zoo_list_is_text_or_json(rocket_keras):
-    assert "wrn10_1.rocket_wrn28_1_digits" in rocket_keras("zoo", "list")[1]
-    rows = json.loads(rocket_keras("zoo", "list", "--json")[1])
+def test_zoo_list_is_text_or_json(command_line):
+    assert "wrn10_1.rocket_wrn28_1_digits" in command_line("zoo", "list")[1]
+    rows = json.loads(command_line("zoo", "list", "--json")[1])
     assert {"digits", "ml1m", "adsim"} <= {row["short"] for row in rows}
 
 
@@ -113,9 +94,9 @@ def test_an_interrupt_says_how_to_go_on(tmp_path):
     assert json.loads(state.read_text())["epoch"] >= 1
 
 
-def test_two_seeds_end_with_their_mean_and_spread(rocket_keras, tmp_path, monkeypatch, capsys):
+def test_two_seeds_end_with_their_mean_and_spread(command_line, tmp_path, monkeypatch, capsys):
     options = ["--epochs", "1", "--train-rows", "4000", "--seeds", "2", "--json", "--out", "run"]
-    status, out, err = rocket_keras("launch", "adsim", *options)
+    status, out, err = command_line("launch", "adsim", *options)
     assert status == 0, err
     summary = json.loads(out)
     assert summary["seeds"] == [0, 1]

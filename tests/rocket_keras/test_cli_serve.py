@@ -1,26 +1,15 @@
+import functools
 import json
-import re
-import sys
 
 import pytest
 
 import zoo
-from rocket_keras import cli
 
 
 @pytest.fixture
-def bench(monkeypatch, capsys, tmp_path):
+def bench(command_line):
     """A function that runs `rocket-keras bench` in an empty folder and returns (exit status, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["rocket-keras", "bench", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, re.sub(r"\x1b\[[0-9;]*m", "", out), err
-
-    return run
+    return functools.partial(command_line, "bench")
 
 
 def test_it_measures_every_size_and_number_of_threads(bench):
@@ -44,9 +33,24 @@ def test_requests_are_real_test_rows_and_the_budget_is_decided(bench):
     assert "onnxruntime" in out
 
 
+def test_plots_and_numbers_go_into_a_folder(bench, tmp_path):
+    options = ("--made-up", "--candidates", "8", "--requests", "40", "--budget-ms", "5", "--seconds", "0", "--out", "o")
+    status, out, _ = bench("bank", *options)
+    assert status == 0
+    assert "Plots: o" in out
+    assert {file.name for file in (tmp_path / "o").iterdir()} == {
+        "latency.json",
+        "latency-8-candidates-1-threads.png",
+        "latency_quality.png",
+    }
+    (found,) = json.loads((tmp_path / "o/latency.json").read_text())
+    assert found["budget_ms"] == 5
+
+
 def test_it_takes_the_folder_of_a_launch(bench, tmp_path):
     zoo.load_light("digits").save(tmp_path / "light.keras")
-    (tmp_path / "metrics.json").write_text(json.dumps({"entry": "wrn10_1.rocket_wrn28_1_digits", "seed": 0}))
+    facts = {"entry": "wrn10_1.rocket_wrn28_1_digits", "seed": 0, "nets": {}}
+    (tmp_path / "metrics.json").write_text(json.dumps(facts))
     status, out, _ = bench(str(tmp_path), "--candidates", "2", "--requests", "30", "--rate", "200")
     assert status == 0
     assert "wrn10_1.rocket_wrn28_1_digits" in out

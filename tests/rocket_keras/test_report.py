@@ -124,8 +124,7 @@ def test_the_folder_has_the_plots_and_a_page_with_the_whole_table(metrics, tmp_p
     page = Page(text)
     rows = summary_rows(metrics)
     assert page.cells == [*rows[0], *(cell for row in rows for cell in row.values())]
-    assert len(page.images) == 2
-    for name, image in zip(("learning_curves", "comparison"), page.images, strict=True):
+    for name, image in zip(("learning_curves", "comparison", "latency_quality"), page.images, strict=True):
         data = (tmp_path / "run" / f"{name}.png").read_bytes()
         assert base64.b64decode(image.removeprefix("data:image/png;base64,")) == data
         assert png_size(data)[0] == 1024
@@ -247,4 +246,4 @@ def test_a_run_of_one_epoch_and_a_hint_of_zero_can_be_drawn(tmp_path):
     metrics = digits(epochs=1)
     metrics["history"]["rocket"]["hint_loss"] = [0.0]
     write_report(metrics, tmp_path)
-    assert len(Page((tmp_path / "report.html").read_text(encoding="utf-8")).images) == 2
+    assert len(Page((tmp_path / "report.html").read_text(encoding="utf-8")).images) == 3

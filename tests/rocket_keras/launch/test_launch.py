@@ -74,7 +74,8 @@ def finished(tmp_path_factory):
 
 def test_the_run_folder_is_whole(finished):
     folder, metrics = finished
-    names = {"metrics.json", "learning_curves.png", "comparison.png", "report.html", "light.keras", "light.onnx"}
+    plots = {"learning_curves.png", "comparison.png", "latency_quality.png"}
+    names = plots | {"metrics.json", "report.html", "light.keras", "light.onnx"}
     assert names <= {path.name for path in folder.iterdir()}
     assert json.loads((folder / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
     for key in ("seed", "command", "versions", "backend", "device", "git_commit", "dataset", "recipe"):
