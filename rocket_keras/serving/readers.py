@@ -1,17 +1,20 @@
-"""Raw values of one request, column by column, as a net's inputs: the encoder's fields, made fast for lists."""
+"""Raw values of a request, column by column, as a net's inputs: the encoder's fields, stricter, with a memory."""
 
-import threading
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rocket_keras.encoding import Encoder
-from rocket_keras.encoding.fields import Field, HistoryField, IdField
+from rocket_keras.encoding.fields import Field, HistoryField, IdField, KnownIdField, NumberField
+from rocket_keras.encoding.raw_values import refuse_value
 
-REMEMBERED = 200_000
-"""Raw values of a column whose ids are remembered."""
+LARGEST = 1e18
+"""Of a raw number: products of larger ones leave float32."""
+REMEMBERED = 50_000
+"""Raw values, or candidates, that are remembered; when there are more, all are forgotten."""
+LONGEST = 1000
+"""Characters of a raw value, or of a candidate's values, that is remembered."""
 
 
 class Reader:
@@ -20,15 +23,16 @@ class Reader:
     Args:
         field: The encoder's field.
         encoder: The encoder, which has the vocabulary of a history.
-        unseen: Counts values without an id of their own, by raw column.
-        lock: Guards the counts.
+        number_texts: Whether a number may be written as a text.
     """
 
-    def __init__(self, field: Field, encoder: Encoder, unseen: Counter[str], lock: threading.Lock) -> None:
-        self.field, self.unseen, self.lock = field, unseen, lock
-        self.vocabulary = next((f for f in encoder.fields if f.name == getattr(field, "of", None)), None)
-        self.has_ids = hasattr(field, "id_of") or isinstance(field, HistoryField)
-        self._known: dict[Any, int] = {}
+    def __init__(self, field: Field, encoder: Encoder, number_texts: bool = True) -> None:
+        self.field, self.column, self._number_texts = field, field.column, number_texts
+        self._vocabulary = next((f for f in encoder.fields if f.name == getattr(field, "of", None)), None)
+        self._known: dict[Any, tuple[np.ndarray, int]] = {}
+        vocabulary = self._vocabulary or field
+        # Asking for the ids builds their dict: now, so that no request waits for it.
+        self._has_ids = getattr(vocabulary, "id_of", None) is not None
 
     def read(self, values: Sequence[Any]) -> np.ndarray:
         """Return the input's column, `(n,)` or `(n, length)`.
@@ -36,29 +40,48 @@ class Reader:
         Raises:
             ValueError: A value cannot be read. One line: column, row (from 0).
         """
-        if isinstance(self.field, IdField):
-            ids = self._remembered(values)
-            if ids is None:
-                ids = self.field.encode(values)
-                self._remember(values, ids)
-        elif isinstance(self.field, HistoryField):
-            assert isinstance(self.vocabulary, IdField)  # as the encoder checks
-            ids = self.field.encode(values, self.vocabulary)
-        else:
-            ids = self.field.encode(values)
-        if self.has_ids and (new := int(np.count_nonzero(ids == 0))):
-            with self.lock:
-                self.unseen[self.field.column] += new
-        return ids
+        if isinstance(self.field, HistoryField):
+            assert isinstance(self._vocabulary, IdField)  # as the encoder checks
+            return self.field.encode(values, self._vocabulary)
+        if isinstance(self.field, NumberField | KnownIdField):
+            self._check_numbers(values)
+        with np.errstate(over="ignore"):  # of a number written as a text; it becomes infinite
+            return self.field.encode(values)
 
-    def _remembered(self, values: Sequence[Any]) -> np.ndarray | None:
-        """Return ids where each value was met before; True would be taken for 1."""
+    def read_one(self, value: Any) -> tuple[np.ndarray, int]:
+        """Return the row of one value, `(1,)` or `(1, length)`, and how many of its values have no id of their own.
+
+        Raises:
+            ValueError: As `read`.
+        """
         try:
-            ids = np.fromiter(map(self._known.get, values), np.int32, len(values))
-        except TypeError:  # a value that is new, or a list or dict, which the field refuses
-            return None
-        return None if bool in set(map(type, values)) else ids
+            found = None if isinstance(value, bool | np.bool_) else self._known.get(value)  # a dict takes True for 1
+        except TypeError:  # a list
+            found = None
+        if found is None:
+            row = self.read([value])
+            found = row, int(self.unseen(row)[0])
+            if isinstance(value, int | float | str) and not isinstance(value, bool) and len(str(value)) <= LONGEST:
+                if len(self._known) >= REMEMBERED:
+                    self._known = {}
+                self._known[value] = found
+        return found
 
-    def _remember(self, values: Sequence[Any], ids: np.ndarray) -> None:
-        if len(self._known) + len(values) <= REMEMBERED:
-            self._known.update(zip(values, ids.tolist(), strict=True))
+    def unseen(self, rows: np.ndarray) -> np.ndarray:
+        """Return how many values of each row have no id of their own, `(n,)`."""
+        if not self._has_ids:
+            return np.zeros(len(rows), np.int64)
+        return (rows == 0).reshape(len(rows), -1).sum(axis=1)
+
+    def _check_numbers(self, values: Sequence[Any]) -> None:
+        """Refuse what NumPy would take for a number, and numbers without measure."""
+        for row, value in enumerate(values):
+            if (
+                isinstance(value, bool | np.bool_)
+                or (isinstance(value, str) and not self._number_texts)
+                or (isinstance(value, int | float) and abs(value) > LARGEST)
+            ):
+                expected = f"a number from {-LARGEST:g} to {LARGEST:g}"
+                if isinstance(self.field, KnownIdField):
+                    expected = f"a whole number from 0 to {self.field.size - 1}"
+                raise refuse_value(self.column, row, expected, value)

@@ -3,39 +3,30 @@
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rocket_keras.encoding import Encoder
-from rocket_keras.encoding.fields import Field
+from rocket_keras.encoding.fields import Field, HistoryField, IdsField, NumberField
 from rocket_keras.onnx_runtime import onnx_run, onnx_session
-from rocket_keras.serving.artefact import read_artefact
+from rocket_keras.serving.artefact import KEY, read_artefact
+from rocket_keras.serving.memory import Memory
 from rocket_keras.serving.readers import Reader
+from rocket_keras.serving.request import (
+    CANDIDATE,
+    EITHER,
+    USER,
+    RequestError,
+    candidate_keys,
+    candidate_names,
+    raw_columns,
+)
+from rocket_keras.serving.seal import check_seal
 
-USER, CANDIDATE, EITHER = "user", "candidate", "either"
-
-
-class RequestError(ValueError):
-    """A request that cannot be scored. The message says what was expected, what came, and how to mend it."""
-
-
-@dataclass(frozen=True)
-class RawColumn:
-    """A raw column of a request.
-
-    Attributes:
-        name: Its name.
-        place: Where a request has it: in `"user"`, in each `"candidate"`, or in `"either"` of the two.
-        fields: What is made of it.
-    """
-
-    name: str
-    place: str
-    fields: tuple[Field, ...]
+MEMORIES = 4
+"""Kept, each of one set of columns that candidates have: a column of the impression may be theirs or the user's."""
 
 
 class Scorer:
@@ -45,6 +36,7 @@ class Scorer:
         path: An ONNX file that `rocket-keras export` or `export_light(..., encoder=...)` wrote.
         threads: Threads of ONNX Runtime.
         max_candidates: Candidates that a request may have.
+        number_texts: Whether a number may be written as a text, as in CSV files.
 
     Attributes:
         name: Name of the net.
@@ -61,30 +53,27 @@ class Scorer:
         scores = scorer.score({"UserID": 7, ...}, [{"MovieID": 1193, ...}, {"MovieID": 661, ...}])
     """
 
-    def __init__(self, path: str | Path, threads: int = 1, max_candidates: int = 5000) -> None:
+    def __init__(
+        self, path: str | Path, threads: int = 1, max_candidates: int = 5000, number_texts: bool = True
+    ) -> None:
+        check_seal(path, KEY)
         self.max_candidates = max_candidates
         self._session = onnx_session(path, threads)
         artefact = read_artefact(self._session, path)
-        self.name, self.unseen = artefact.name, Counter[str]()
-        if artefact.encoder is None or self._session.get_outputs()[0].shape[-1] != 1:
+        self.name, self.unseen, self._lock = artefact.name, Counter[str](), threading.Lock()
+        if artefact.encoder is None or self._session.get_outputs()[0].shape[-1:] != [1]:
             raise ValueError(
                 f"expected a net of clicks, one logit over raw columns, in {path}, received one "
                 f"{'of several classes' if artefact.encoder else 'without an encoder'}; run other nets with ONNX "
                 "Runtime itself"
             )
         encoder = Encoder.from_json(artefact.encoder)
-        fields = {field.name: field for field in encoder.fields}
-        names = [value.name for value in self._session.get_inputs()]
-        missing = sorted(set(names) - set(fields))
-        if missing:
-            raise ValueError(
-                f"expected an encoder of all inputs in {path}, received none of {missing}; export it again"
-            )
-        lock = threading.Lock()
-        self._readers = {name: Reader(fields[name], encoder, self.unseen, lock) for name in names}
+        fields = _fields_of(self._session.get_inputs(), encoder, path)
+        self._readers = {field.name: Reader(field, encoder, number_texts) for field in fields}
         self._once = frozenset(artefact.once)
-        self.columns = {column.name: column for column in _columns([fields[name] for name in names], self._once)}
+        self.columns = raw_columns(fields, self._once)
         self._places = {name: column.place for name, column in self.columns.items()}
+        self._memories: dict[frozenset[str], Memory] = {}
 
     def score(
         self, user: Mapping[str, Any], candidates: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
@@ -99,107 +88,101 @@ class Scorer:
             RequestError: No candidates or too many, a column missing, unknown, or given twice, or a value that cannot
                 be read. Nothing was scored.
         """
-        given = self._candidate_columns(candidates)
-        self._check_columns(user, given)
-        count = len(next(iter(given.values())))
-        feed = {}
-        for name, reader in self._readers.items():
-            column = reader.field.column
-            if column in given:
-                feed[name] = self._read(reader, given[column])
-            else:
-                value = self._read(reader, [user[column]], of_user=True)
-                feed[name] = value if name in self._once else np.repeat(value, count, axis=0)
-        logits = onnx_run(self._session, feed)[:, 0]
-        return 0.5 * (1 + np.tanh(0.5 * logits))
-
-    def _candidate_columns(self, candidates: Any) -> Mapping[str, Sequence[Any]]:
-        """Return the candidates as columns, of one length."""
-        if isinstance(candidates, Mapping):
-            columns = candidates
-            lengths = {
-                name: len(values) if isinstance(values, list | tuple | np.ndarray) else None
-                for name, values in columns.items()
-            }
-            if None in lengths.values() or len(set(lengths.values())) > 1:
-                raise RequestError(f"expected columns of one length in `candidates`, received {lengths}; give lists")
-            self._check_count(next(iter(lengths.values()), 0) or 0)
-            return columns
-        if not isinstance(candidates, list | tuple):
-            raise RequestError(
-                f"expected `candidates` as a list of mappings, received {type(candidates).__name__}; give one mapping "
-                "a candidate"
-            )
-        self._check_count(len(candidates))
-        first = candidates[0]
-        names = tuple(first) if isinstance(first, Mapping) else ()
-        if not names or set(map(type, candidates)) != {dict} or set(map(len, candidates)) != {len(names)}:
-            for place, candidate in enumerate(candidates):
-                if not isinstance(candidate, Mapping) or not candidate or len(candidate) != len(names):
-                    raise RequestError(
-                        f"candidate {place}: expected values by column, as candidate 0 has, {sorted(map(str, names))}, "
-                        f"received {str(candidate)[:80]}; give every candidate the same columns"
-                    )
+        names = candidate_names(candidates, self.max_candidates)
+        self._check_columns(user, names)
+        memory = self._memory(names)
+        keys = candidate_keys(candidates, memory.names)
         try:
-            if len(names) == 1:
-                return {names[0]: [candidate[names[0]] for candidate in candidates]}
-            return dict(zip(names, zip(*map(itemgetter(*names), candidates), strict=True), strict=True))
-        except KeyError as error:
-            place = next(i for i, candidate in enumerate(candidates) if error.args[0] not in candidate)
+            feed, unseen = memory.read(keys)
+        except (ValueError, OverflowError) as error:
+            text = str(error).replace("raw column", "candidates:", 1).replace(", row ", ", candidate ", 1)
+            raise RequestError("wrong_value", text) from error
+        for name, reader in self._readers.items():
+            if name not in feed:
+                value = self._read_user(reader, user[reader.column], unseen)
+                feed[name] = value if name in self._once else np.repeat(value, len(keys), axis=0)
+        if unseen:
+            with self._lock:
+                self.unseen.update(unseen)
+        scores = 0.5 * (1 + np.tanh(0.5 * onnx_run(self._session, feed)[:, 0]))
+        if np.isnan(scores).any():
             raise RequestError(
-                f"candidate {place}: expected the column {error.args[0]!r}, as candidate 0 has it, received none; give "
-                "every candidate the same columns"
-            ) from None
-
-    def _check_count(self, count: int) -> None:
-        if not 1 <= count <= self.max_candidates:
-            raise RequestError(
-                f"expected 1 to {self.max_candidates} candidates, received {count}; split the request, or leave it"
+                "wrong_value",
+                f"candidate {int(np.argmax(np.isnan(scores)))}: expected numbers like those of the training, received "
+                "some for which the net has no score; mend the largest",
             )
+        return scores
 
-    def _check_columns(self, user: Any, given: Mapping[str, Any]) -> None:
+    def _memory(self, names: tuple[str, ...]) -> Memory:
+        """Return what is known of candidates with these columns."""
+        chosen = frozenset(names)
+        memory = self._memories.get(chosen)
+        if memory is None:
+            readers = {name: reader for name, reader in self._readers.items() if reader.column in chosen}
+            memory = Memory(tuple(name for name in self.columns if name in chosen), readers)
+            kept = self._memories if len(self._memories) < MEMORIES else {}
+            self._memories = {**kept, chosen: memory}
+        return memory
+
+    @staticmethod
+    def _read_user(reader: Reader, value: Any, unseen: Counter[str]) -> np.ndarray:
+        try:
+            row, count = reader.read_one(value)
+        except (ValueError, OverflowError) as error:
+            raise RequestError(
+                "wrong_value", str(error).replace("raw column", "user:", 1).replace(", row 0:", ":", 1)
+            ) from error
+        if count:
+            unseen[reader.column] = max(unseen[reader.column], count)
+        return row
+
+    def _check_columns(self, user: Any, given: Sequence[str]) -> None:
         if not isinstance(user, Mapping):
-            raise RequestError(f"expected `user` as a mapping, received {type(user).__name__}; give values by column")
+            raise RequestError(
+                "wrong_shape", f"expected `user` as a mapping, received {type(user).__name__}; give values by column"
+            )
         places = self._places
         fits = [places.get(name, CANDIDATE) != CANDIDATE for name in user]
         fits += [places.get(name, USER) != USER for name in given]
-        if len(fits) == len(places) and all(fits) and not user.keys() & given.keys():
+        if len(fits) == len(places) and all(fits) and user.keys().isdisjoint(given):
             return
         for place, names, other in (("user", user, CANDIDATE), ("each candidate", given, USER)):
             for name in names:
                 if name not in self.columns:
                     raise RequestError(
-                        f"expected the columns {sorted(self.columns)}, received {name!r} in {place}; leave it out"
+                        "unknown_column",
+                        f"expected the columns {sorted(self.columns)}, received {str(name)[:80]!r} in {place}; leave "
+                        "it out",
                     )
                 if self.columns[name].place == other:
                     right = "each candidate" if other == CANDIDATE else "user"
-                    raise RequestError(f"expected {name!r} in {right}, received it in {place}; move it there")
-        if twice := sorted(user.keys() & given.keys()):
-            raise RequestError(f"expected each column once, received {twice[0]!r} in user and in each candidate")
-        missing = sorted(self.columns.keys() - user.keys() - given.keys())
-        place = {USER: "user", CANDIDATE: "each candidate", EITHER: "user or each candidate"}[
-            self.columns[missing[0]].place
-        ]
-        raise RequestError(f"expected {missing[0]!r} in {place}, received none; add it")
-
-    @staticmethod
-    def _read(reader: Reader, values: Sequence[Any], of_user: bool = False) -> np.ndarray:
-        try:
-            return reader.read(values)
-        except (ValueError, OverflowError) as error:
-            text = str(error)
-            text = text.replace(", row 0:", ":").replace("raw column", "user:") if of_user else text
-            raise RequestError(text.replace("raw column", "candidates:").replace(", row ", ", candidate ")) from error
+                    raise RequestError(
+                        "misplaced_column", f"expected {name!r} in {right}, received it in {place}; move it there"
+                    )
+        if twice := sorted(user.keys() & set(given)):
+            raise RequestError(
+                "repeated_column",
+                f"expected each column once, received {twice[0]!r} in user and in each candidate; leave one out",
+            )
+        missing = min(self.columns.keys() - user.keys() - set(given))
+        place = {USER: "user", CANDIDATE: "each candidate", EITHER: "user or each candidate"}[places[missing]]
+        raise RequestError("missing_column", f"expected {missing!r} in {place}, received none; add it")
 
 
-def _columns(fields: Sequence[Field], once: frozenset[str]) -> list[RawColumn]:
-    """Return the raw columns of the fields, each with its place."""
-    by_name: dict[str, list[Field]] = {}
-    for field in fields:
-        by_name.setdefault(field.column, []).append(field)
-    found = []
-    for name, mine in by_name.items():
-        sides = {"user" if field.name in once else field.side for field in mine}
-        place = USER if "user" in sides else CANDIDATE if sides == {"item"} else EITHER
-        found.append(RawColumn(name, place, tuple(mine)))
-    return found
+def _fields_of(inputs: Sequence[Any], encoder: Encoder, path: str | Path) -> list[Field]:
+    """Return the field that makes each input.
+
+    Raises:
+        ValueError: The net has inputs that the encoder does not make.
+    """
+    fields = {field.name: field for field in encoder.fields}
+    for value in inputs:
+        field = fields.get(value.name)
+        kind = "tensor(float)" if isinstance(field, NumberField) else "tensor(int32)"
+        width = [field.length] if isinstance(field, IdsField | HistoryField) else []
+        if field is None or value.type != kind or list(value.shape[1:]) != width:
+            raise ValueError(
+                f"expected an encoder of all inputs in {path}, received none of {value.name!r} ({value.type}, "
+                f"{value.shape}); export it again"
+            )
+    return [fields[value.name] for value in inputs]

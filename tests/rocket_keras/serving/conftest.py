@@ -1,0 +1,21 @@
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+made_up = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_light.py"))))
+
+
+@pytest.fixture(scope="session")
+def light():
+    """The module made_up_light."""
+    return made_up
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """A net and its file."""
+    path = tmp_path_factory.mktemp("served") / "light.onnx"
+    return made_up.write(path), path
