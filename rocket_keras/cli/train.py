@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rocket_keras.cli.app import DataDir, app, stop
+from rocket_keras.cli.app import DataDir, app, interruptible, stop
 
 Epochs = Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.", min=1, show_default=False)]
 TrainRows = Annotated[
@@ -55,10 +55,8 @@ def launch(
     command = shlex.join(["rocket-keras", *sys.argv[1:]])
     for number in range(seed, seed + seeds):
         target = folder if seeds == 1 else folder / f"seed-{number}"
-        try:
+        with interruptible("interrupted. The same command goes on from the last finished epoch."):
             answers.append(run(row.plan(data_dir, number, recipe), target, number, command, budget_ms=budget_ms))
-        except KeyboardInterrupt:  # here, because Typer would end the program without a word
-            stop("interrupted. The same command goes on from the last finished epoch.", 130)
         if not as_json:
             print_table(answers[-1], console)
             console.print(f"Report: {target / 'report.html'}", markup=False, soft_wrap=True)
@@ -132,9 +130,8 @@ def compare(
     if not console.is_terminal:
         console.width = 140
     try:
-        result = run(comparison, console)
-    except KeyboardInterrupt:
-        stop("interrupted. The same command goes on; finished runs are kept.", 130)
+        with interruptible("interrupted. The same command goes on; finished runs are kept."):
+            result = run(comparison, console)
     except WindowOver as over:
         stop(f"{over}. The same command goes on; finished runs and epochs are kept.", 75)
     if as_json:

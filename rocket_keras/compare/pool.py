@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -190,10 +191,12 @@ def work(make_plan: MakePlan, task: Task, root: Path, console: Console | None) -
 
 
 def _settle(slots: "multiprocessing.Queue[int]", workers: int) -> None:
-    """Give this worker cores of its own, and let it end when the process that schedules is killed.
+    """Give this worker cores of its own, and let it end when the process that schedules is killed or interrupted.
 
     The backends' thread pools follow the cores that they may use.
     """
+    # A terminal interrupts all of its processes; this one ends with its parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
