@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 
-pytest.importorskip("onnxruntime")
 made_up = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_light.py"))))
 
 

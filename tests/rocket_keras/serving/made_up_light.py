@@ -28,6 +28,11 @@ USER_INPUTS = ("user", "history", "age", "hour")
 USER = {"UserID": 7, "Seen": ["ad 3", "ad 1", "new"], "Age": 2, "Hour": 13.5}
 
 
+def renamed(field, **values):
+    """The field with other values."""
+    return dataclasses.replace(field, **values)
+
+
 def light_net(seed=1, tower="mlp"):
     """A light net over the made-up features, with weights far from their initial values."""
     model = FAMILY["pair_of"](tower).light

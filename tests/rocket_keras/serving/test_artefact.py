@@ -17,6 +17,7 @@ from rocket_keras.serving.artefact import KEY, Artefact, write_artefact
 from rocket_keras.serving.seal import check_seal
 
 onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
 
 
 @pytest.fixture

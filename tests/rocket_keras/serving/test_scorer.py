@@ -14,6 +14,8 @@ from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import NumberField
 from rocket_keras.serving import memory, readers
 
+pytest.importorskip("onnxruntime")
+
 
 def close(found, wanted):
     assert found.dtype == np.float32

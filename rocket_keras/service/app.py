@@ -1,0 +1,157 @@
+"""The HTTP application: POST /score, GET /healthz, /readyz and /metrics."""
+
+import asyncio
+import functools
+import time
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import from_json, to_json
+from starlette.requests import ClientDisconnect
+
+import rocket_keras
+from rocket_keras.service.admission import Line
+from rocket_keras.service.limits import Limits, Refused
+from rocket_keras.service.model import ServedModel
+from rocket_keras.service.schema import Alive, Refusal, Scores, request_schema
+from rocket_keras.serving import RequestError
+
+STATUSES = {
+    400: "The body is cut, or no JSON.",
+    408: "The body did not come in time.",
+    413: "The body is too large.",
+    415: "The body is called something else than JSON.",
+    422: "The JSON is no request that the net can score.",
+    503: "Too many requests wait.",
+}
+
+
+def build_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
+    """Return the application that serves a net.
+
+    Args:
+        model: The net.
+        limits: What is refused.
+    """
+    limits = limits or Limits()
+    line, metrics = Line(limits), model.metrics
+    metrics.waiting.set_function(lambda: line.waiting)
+    app = FastAPI(title="rocket-keras", version=rocket_keras.__version__, docs_url=None, redoc_url=None)
+
+    async def score(request: Request) -> Response:
+        """Return the click probability of each candidate of a user."""
+        begin, status = time.perf_counter(), 500
+        try:
+            body = await _body(request, limits)
+            answer = await line.run(functools.partial(_score, model, body))
+            status = 200
+            return Response(answer, media_type="application/json")
+        except Refused as refused:
+            status = refused.status
+            return _refusal(refused)
+        finally:
+            metrics.requests.labels(status).inc()
+            metrics.seconds.observe(time.perf_counter() - begin)
+
+    async def alive() -> Alive:
+        """Tell which net serves."""
+        return Alive(model=model.scorer.name, sha256=model.sha256)
+
+    async def scrape() -> Response:
+        """Return the metrics."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"model": Refusal, "description": told} for status, told in STATUSES.items()
+    }
+    app.post("/score", response_model=Scores, responses=refusals)(score)
+    for path in ("/healthz", "/readyz"):
+        app.get(path, response_model=Alive)(alive)
+    app.get("/metrics", response_class=PlainTextResponse)(scrape)
+    _describe_body(app, model)
+    return app
+
+
+async def _body(request: Request, limits: Limits) -> bytes:
+    """Return the body.
+
+    Raises:
+        Refused: It is too large, called something else than JSON, or does not come.
+    """
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refused(415, "wrong_media_type", f"expected application/json, received {kind[:80]!r}; send JSON")
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            async for part in request.stream():
+                parts.append(part)
+                size += len(part)
+                if size > limits.max_body_bytes:
+                    raise Refused(
+                        413,
+                        "body_too_large",
+                        f"expected a body of at most {limits.max_body_bytes} bytes, received more; split the request",
+                    )
+    except TimeoutError:
+        raise Refused(
+            408,
+            "slow_body",
+            f"expected the body within {limits.body_seconds:g} s, received {size} bytes; send it again",
+        ) from None
+    except ClientDisconnect:
+        raise Refused(400, "cut_body", f"expected a whole body, received {size} bytes; send it again") from None
+    return b"".join(parts)
+
+
+def _score(model: ServedModel, body: bytes) -> bytes:
+    """Return the answer to a request's body, JSON.
+
+    Raises:
+        Refused: The body is no request that the net can score.
+    """
+    try:
+        # The float that JSON does not have is refused here; one too large for a float64 is infinite, and refused below.
+        content = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Refused(400, "no_json", f"expected JSON, received something else: {error}; mend the body") from None
+    if not isinstance(content, dict) or content.keys() != {"user", "candidates"}:
+        found = sorted(content)[:5] if isinstance(content, dict) else type(content).__name__
+        raise Refused(
+            422,
+            "wrong_shape",
+            f"expected an object with user and candidates, received {str(found)[:80]}; give these two",
+        )
+    user, candidates = content["user"], content["candidates"]
+    if not isinstance(candidates, list):
+        raise Refused(
+            422,
+            "wrong_shape",
+            f"expected candidates as a list of objects, received {type(candidates).__name__}; give one a candidate",
+        )
+    try:
+        scores = model.scorer.score(user, candidates)
+    except RequestError as error:
+        raise Refused(422, error.kind, " ".join(str(error).split())) from None
+    model.metrics.candidates.observe(len(scores))
+    return to_json({"model": model.scorer.name, "scores": scores.tolist()})
+
+
+def _refusal(refused: Refused) -> Response:
+    headers = {} if refused.retry_after_s is None else {"Retry-After": str(refused.retry_after_s)}
+    content = to_json({"error": refused.kind, "detail": refused.detail})
+    return Response(content, refused.status, headers, "application/json")
+
+
+def _describe_body(app: FastAPI, model: ServedModel) -> None:
+    """Let the OpenAPI schema tell what /score takes.
+
+    FastAPI would tell it if it read the body itself: three times as long as the scorer needs.
+    """
+    told = app.openapi()
+    schema = request_schema(model.scorer)
+    told["components"]["schemas"] |= schema.pop("$defs") | {"ScoreRequest": schema}
+    reference = {"schema": {"$ref": "#/components/schemas/ScoreRequest"}}
+    told["paths"]["/score"]["post"]["requestBody"] = {"required": True, "content": {"application/json": reference}}
