@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 
@@ -24,17 +22,29 @@ def test_percentiles_are_ordered_and_say_what_they_are_of(make_pair):
     assert result.device == processor()
 
 
-class Delayed:
-    """A session whose requests take what `delays` says, in milliseconds."""
+class Clock:
+    """A clock that stands still but for what is waited."""
 
-    def __init__(self, session, delays):
-        self.get_inputs, self.delays = session.get_inputs, iter(delays)
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+class Delayed:
+    """A session whose requests take what `delays` says, in milliseconds of that clock."""
+
+    def __init__(self, session, delays, clock):
+        self.get_inputs, self.delays, self.clock = session.get_inputs, iter(delays), clock
 
     def run(self, names, feed):
         assert all(len(value) == 4 for value in feed.values())
-        end = time.perf_counter() + 1e-3 * next(self.delays)
-        while time.perf_counter() < end:
-            pass
+        self.clock.sleep(1e-3 * next(self.delays))
+        return [None]
 
 
 @pytest.fixture
@@ -44,7 +54,9 @@ def measure(make_pair, rows, tmp_path, monkeypatch):
     session = module.onnx_session(path)
 
     def run(delays, **options):
-        monkeypatch.setattr(module, "onnx_session", lambda *args: Delayed(session, delays))
+        clock = Clock()
+        monkeypatch.setattr(module, "time", clock)
+        monkeypatch.setattr(module, "onnx_session", lambda *args: Delayed(session, delays, clock))
         return measure_latency(path, 4, rows=rows()[0], **{"warm_up": 0, **options})
 
     return run
@@ -57,14 +69,14 @@ def forever(delay):
 
 def test_a_known_delay_is_measured(measure):
     result = measure(forever(10), budget_ms=5.0, requests=20)
-    assert 10 <= result.p50_ms < 30
+    assert result.p50_ms == pytest.approx(10)
     assert (result.decision, result.within_budget) == ("over", False)
 
 
 def test_a_budget_that_the_sample_cannot_decide_is_undecided(measure):
     result = measure(forever(1), budget_ms=100.0, requests=50, seconds=0.05)  # too few to bound a p99 from above
     assert (result.decision, result.within_budget) == ("undecided", None)
-    assert 20 <= result.requests <= 60
+    assert result.requests == 50
     assert result.p99_interval[1] is None
 
 
@@ -79,7 +91,7 @@ def test_the_sample_grows_until_the_budget_is_decided(measure):
 def test_the_warm_up_ends_when_two_blocks_agree(measure):
     delays = [20.0] * 10 + [1.0] * 100000
     result = measure(iter(delays), requests=50, warm_up=10)
-    assert result.p99_ms < 10
+    assert result.p99_ms == pytest.approx(1)
     assert (result.decision, result.within_budget) == (None, None)
 
 
@@ -87,8 +99,9 @@ def test_in_an_open_loop_a_request_waits_for_those_before_it(measure):
     delays = [40.0, *[0.1] * 1000]
     closed = measure(iter(delays), requests=20)
     opened = measure(iter(delays), requests=20, rate_per_s=1000.0)
-    assert closed.p50_ms < 5
-    assert opened.p50_ms > 10  # due a millisecond apart, while the first one took 40
+    assert closed.p50_ms == pytest.approx(0.1)
+    # Due a millisecond apart, while the first one took 40: request k of 0 to 19 has waited 40 - 0.9 k.
+    assert opened.p50_ms == pytest.approx(40 - 0.9 * 9.5)
     assert opened.rate_per_s == 1000.0
 
 
