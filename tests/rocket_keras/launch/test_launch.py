@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -214,27 +213,33 @@ def test_class_scores_equal_scikit_learn():
 
 
 SCRIPT = """
-import io, sys
+import os, signal, sys
 sys.path.insert(0, {tests!r})
 from test_launch import plan, quiet
 from rocket_keras.launch import launch
+from rocket_keras.launch.batches import Batches
 from pathlib import Path
+
+def read(self, index, original=Batches.__getitem__):
+    if self.epoch == {killed} and index == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(self, index)
+
+if {killed} is not None:
+    Batches.__getitem__ = read
 launch(plan(epochs={epochs}), Path({folder!r}), seed=1, console=quiet())
 """
 
 
 def test_kill_9_and_the_same_command_end_with_the_same_numbers(tmp_path):
-    folder, epochs = tmp_path / "run", 30
-    text = SCRIPT.format(tests=str(Path(__file__).parent), epochs=epochs, folder=str(folder))
-    command, state = [sys.executable, "-c", text], folder / "checkpoints" / "base" / "state.json"
+    folder, epochs = tmp_path / "run", 5
+    known = {"tests": str(Path(__file__).parent), "epochs": epochs, "folder": str(folder)}
+    # In the middle of the third epoch of the first training.
+    killed, whole = ([sys.executable, "-c", SCRIPT.format(**known, killed=epoch)] for epoch in (2, None))
     environment = {**os.environ, "PYTHONSAFEPATH": ""}
-    process = subprocess.Popen(command, env=environment)
-    while process.poll() is None and not (state.exists() and json.loads(state.read_text())["epoch"] >= 2):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert json.loads(state.read_text())["epoch"] < epochs, "the run was over before the kill: make it longer"
-    subprocess.run(command, env=environment, check=True)
+    assert subprocess.run(killed, env=environment, check=False).returncode == -signal.SIGKILL
+    assert json.loads((folder / "checkpoints/base/state.json").read_text())["epoch"] == 2
+    subprocess.run(whole, env=environment, check=True)
     straight = launch(plan(epochs=epochs), tmp_path / "straight", seed=1, console=quiet())
     found, expected = leaves(numbers(json.loads((folder / "metrics.json").read_text()))), leaves(numbers(straight))
     assert found.keys() == expected.keys()
