@@ -92,25 +92,17 @@ def net_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
 
 def scorer_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
     """`Scorer.score` from raw values against the bare session on ready arrays: 16 columns of texts, half the user's."""
-    sides = ["user"] * (FIELDS // 2) + ["item"] * (FIELDS // 2)
-    names = [f"{side}_{i}" for i, side in enumerate(sides)]
-    values = tuple(f"value {i}" for i in range(IDS - 1))
-    features = [zoo.Categorical(name, IDS, DIM, side) for name, side in zip(names, sides, strict=True)]
-    light = zoo.ctr_pair(features, light_units=UNITS[1:3], booster_units=(8,)).light
-    encoder = Encoder(tuple(IdField(n, n, values, side=side) for n, side in zip(names, sides, strict=True)))
-    rng = np.random.default_rng(0)
-    catalogue = [{n: str(rng.choice(values)) for n in names[FIELDS // 2 :]} for _ in range(4 * CANDIDATES)]
-    user = {n: str(rng.choice(values)) for n in names[: FIELDS // 2]}
+    light, encoder, user_inputs, requests = scorer_net(50)
     p50, bars = {}, []
-    for kind, once in (("rows", ()), ("request", tuple(names[: FIELDS // 2]))):
+    for kind, once in (("rows", ()), ("request", user_inputs)):
         file = export_light(light, folder / f"scorer_{kind}.onnx", encoder=encoder, once=once)
         scorer, session = Scorer(file), onnx_session(file)
-        picks = [[catalogue[i] for i in rng.choice(len(catalogue), CANDIDATES, False)] for _ in range(50)]
-        raw = {n: [user[n]] * CANDIDATES for n in user} | {n: [c[n] for c in picks[0]] for n in catalogue[0]}
+        user, picked = requests[0]
+        raw = {n: [value] * CANDIDATES for n, value in user.items()} | {n: [c[n] for c in picked] for n in picked[0]}
         ready = {k: v[:1] if k in once else v for k, v in encoder.encode(raw).items()}
         turn = iter(range(10**9))
         takes = {
-            "scorer": lambda scorer=scorer, turn=turn, picks=picks: scorer.score(user, picks[next(turn) % 50]),
+            "scorer": lambda scorer=scorer, turn=turn: scorer.score(*requests[next(turn) % len(requests)]),
             "session": lambda session=session, ready=ready: session.run(None, ready),
         }
         p50[kind] = in_turn(takes, rounds)
@@ -118,6 +110,30 @@ def scorer_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
         words = {"rows": "", "request": ", shaped for requests"}[kind]
         bars.append(bar(f"Scorer.score / bare session on ready arrays{words}", ratio, 1.25))
     return bars, {"scorer_p50_ms": p50}
+
+
+def scorer_net(count: int) -> tuple[keras.Model, Encoder, tuple[str, ...], list[Any]]:
+    """A net of 576 columns looked up for 16 texts, half the user's; its encoder, the user's inputs, and requests.
+
+    The candidates are of a catalogue of 800, as ads come again.
+    """
+    sides = ["user"] * (FIELDS // 2) + ["item"] * (FIELDS // 2)
+    names = [f"{side}_{i}" for i, side in enumerate(sides)]
+    values = tuple(f"value {i}" for i in range(IDS - 1))
+    features = [zoo.Categorical(name, IDS, DIM, side) for name, side in zip(names, sides, strict=True)]
+    light = zoo.ctr_pair(features, light_units=UNITS[1:3], booster_units=(8,)).light
+    encoder = Encoder(tuple(IdField(n, n, values, side=side) for n, side in zip(names, sides, strict=True)))
+    rng = np.random.default_rng(0)
+    users, items = names[: FIELDS // 2], names[FIELDS // 2 :]
+    catalogue = [{name: str(rng.choice(values)) for name in items} for _ in range(4 * CANDIDATES)]
+    requests = [
+        (
+            {name: str(rng.choice(values)) for name in users},
+            [catalogue[place] for place in rng.choice(len(catalogue), CANDIDATES, False)],
+        )
+        for _ in range(count)
+    ]
+    return light, encoder, tuple(users), requests
 
 
 def in_turn(takes: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SERVED = Path(__file__).with_name("served.py")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 SHELL = {"bash", "console", "sh"}
@@ -138,6 +139,8 @@ def shell_statement(words: list[str], data: str | None) -> str | None:
         known = ", ".join(["rocket-keras", *CHECKED])
         raise ValueError(f"expected one of {known}, received {words[0]!r}; mend the document or teach the runner")
     command = at_smoke_size(words, data)
+    if command and words[1] == "serve":
+        return f"__import__('runpy').run_path({str(SERVED)!r})['start']({command!r}); "
     return command and f"__import__('subprocess').run({command!r}, check=True); "
 
 
