@@ -17,7 +17,7 @@ def statuses(service, method, path, mode, excluded=()):
     seen = []
 
     @hypothesis.settings(
-        max_examples=60, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+        max_examples=30, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
     )
     @hypothesis.given(schema[path][method].as_strategy(generation_mode=mode))
     def ask(case):

@@ -103,7 +103,7 @@ USER_COLUMNS = ("UserID", "Seen", "Hour", "Age")
 def test_what_the_model_refuses_is_422_and_what_it_takes_is_scored(service):
     model = request_model(service.model.scorer)
 
-    @hypothesis.settings(max_examples=300, deadline=None, database=None)
+    @hypothesis.settings(max_examples=150, deadline=None, database=None)
     @hypothesis.given(st.sampled_from(sorted(GOOD)), VALUES, st.sampled_from(["set", "drop", "add"]))
     def agree(name, value, way):
         columns = {**GOOD, name: value} if way == "set" else {k: v for k, v in GOOD.items() if k != name}

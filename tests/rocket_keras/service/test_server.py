@@ -169,3 +169,12 @@ def test_an_address_of_the_newer_protocol_is_written_in_brackets():
         pytest.skip("this machine has no IPv6")
     with listener:
         assert _address(listener) == f"http://[::1]:{listener.getsockname()[1]}"
+
+
+def test_answers_leave_at_once():
+    from rocket_keras.service.server import _listener
+
+    with _listener("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

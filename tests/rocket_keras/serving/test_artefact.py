@@ -63,7 +63,7 @@ def test_any_changed_byte_is_seen(file):
     content = file.read_bytes()
     edits = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(1, 255)), min_size=1, max_size=20)
 
-    @hypothesis.settings(max_examples=150, deadline=None, database=None)
+    @hypothesis.settings(max_examples=80, deadline=None, database=None)
     @hypothesis.given(edits, st.integers(0, 3), st.binary(max_size=9))
     def changed_is_refused(edits, way, more):
         spoiled = bytearray(content)
@@ -118,7 +118,7 @@ def test_made_up_facts_about_a_net_are_refused(served, file):
         def to_json(self):
             return json.dumps(self.content)
 
-    @hypothesis.settings(max_examples=100, deadline=None, database=None)
+    @hypothesis.settings(max_examples=60, deadline=None, database=None)
     @hypothesis.given(changes)
     def refused_or_right(change):
         keys, value = change
