@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -48,37 +49,51 @@ class Memory:
     def __init__(self, names: tuple[str, ...], readers: Mapping[str, Reader]) -> None:
         self.names, self._readers = names, readers
         self._known, self._lock = _Known(), threading.Lock()
+        get = itemgetter(*names)
+        self._key = get if len(names) > 1 else lambda candidate: (get(candidate),)
+
+    def find(self, candidates: Any) -> tuple[Rows, Counter[str]] | None:
+        """Return what `read` would, where all candidates are remembered; None where not, or they may be none.
+
+        Args:
+            candidates: A list of mappings.
+        """
+        known = self._known
+        if known.truth or not isinstance(candidates, list):
+            return None
+        try:
+            # A key is made, looked up and forgotten: a list of them would not stay in the processor's cache.
+            keys = map(self._key, candidates)
+            places = np.fromiter(map(known.places.get, keys), np.intp, len(candidates))
+        except (KeyError, TypeError, IndexError):  # one that is new, has a list, lacks a column, or is no mapping
+            return None
+        return self._at(known, places)
 
     def read(self, keys: Sequence[Key]) -> tuple[Rows, Counter[str]]:
         """Return the inputs, and how many values have no id of their own by raw column.
 
         Args:
-            keys: The values of each candidate.
+            keys: The values of each candidate, in the order of `names`.
 
         Raises:
             ValueError: A value cannot be read. One line: column, row (from 0).
         """
-        known = self._known
-        try:
-            places = np.fromiter(map(known.places.get, keys), np.intp, len(keys))
-        except TypeError:  # a candidate that is new, or has a list
-            return self._read_new(keys)
-        if known.truth and _has_bools(keys):
-            return self._encode(keys)
-        counts = known.unseen[places].sum(axis=0) if known.any_unseen else ()
-        return {name: rows[places] for name, rows in known.rows.items()}, self._counter(counts)
-
-    def _read_new(self, keys: Sequence[Key]) -> tuple[Rows, Counter[str]]:
-        found, counts = self._encode(keys)
-        if not _has_bools(keys):
-            with self._lock:
-                self._remember(keys, found)
-        return found, counts
-
-    def _encode(self, keys: Sequence[Key]) -> tuple[Rows, Counter[str]]:
+        known, bools = self._known, _has_bools(keys)
+        if not bools:
+            try:
+                return self._at(known, np.fromiter(map(known.places.get, keys), np.intp, len(keys)))
+            except TypeError:  # a candidate that is new, or has a list
+                pass
         columns = dict(zip(self.names, zip(*keys, strict=True), strict=True))
         found = {name: reader.read(columns[reader.column]) for name, reader in self._readers.items()}
+        if not bools:
+            with self._lock:
+                self._remember(keys, found)
         return found, self._counter(self._unseen(found).sum(axis=0))
+
+    def _at(self, known: _Known, places: np.ndarray) -> tuple[Rows, Counter[str]]:
+        counts = known.unseen[places].sum(axis=0) if known.any_unseen else ()
+        return {name: rows[places] for name, rows in known.rows.items()}, self._counter(counts)
 
     def _remember(self, keys: Sequence[Key], found: Rows) -> None:
         known = self._known

@@ -12,7 +12,7 @@ from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import Field, HistoryField, IdsField, NumberField
 from rocket_keras.onnx_runtime import onnx_run, onnx_session
 from rocket_keras.serving.artefact import KEY, read_artefact
-from rocket_keras.serving.memory import Memory
+from rocket_keras.serving.memory import Key, Memory, Rows
 from rocket_keras.serving.readers import Reader
 from rocket_keras.serving.request import (
     CANDIDATE,
@@ -91,16 +91,12 @@ class Scorer:
         names = candidate_names(candidates, self.max_candidates)
         self._check_columns(user, names)
         memory = self._memory(names)
-        keys = candidate_keys(candidates, memory.names)
-        try:
-            feed, unseen = memory.read(keys)
-        except (ValueError, OverflowError) as error:
-            text = str(error).replace("raw column", "candidates:", 1).replace(", row ", ", candidate ", 1)
-            raise RequestError("wrong_value", text) from error
+        feed, unseen = memory.find(candidates) or self._read(memory, candidate_keys(candidates, memory.names))
+        count = len(next(iter(feed.values())))
         for name, reader in self._readers.items():
             if name not in feed:
                 value = self._read_user(reader, user[reader.column], unseen)
-                feed[name] = value if name in self._once else np.repeat(value, len(keys), axis=0)
+                feed[name] = value if name in self._once else np.repeat(value, count, axis=0)
         if unseen:
             with self._lock:
                 self.unseen.update(unseen)
@@ -123,6 +119,14 @@ class Scorer:
             kept = self._memories if len(self._memories) < MEMORIES else {}
             self._memories = {**kept, chosen: memory}
         return memory
+
+    @staticmethod
+    def _read(memory: Memory, keys: Sequence[Key]) -> tuple[Rows, Counter[str]]:
+        try:
+            return memory.read(keys)
+        except (ValueError, OverflowError) as error:
+            text = str(error).replace("raw column", "candidates:", 1).replace(", row ", ", candidate ", 1)
+            raise RequestError("wrong_value", text) from error
 
     @staticmethod
     def _read_user(reader: Reader, value: Any, unseen: Counter[str]) -> np.ndarray:
