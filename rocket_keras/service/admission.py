@@ -14,7 +14,10 @@ from rocket_keras.service.limits import Limits, Refused
 
 Answer = TypeVar("Answer")
 RECENT = 0.1
-"""Weight of the latest request in the mean time of one."""
+"""Weight of the latest turn in the mean time of one."""
+UNSEEN = 4
+"""Turns of a request that its place in line does not show: before the service, which was at work, heard of it, its own,
+and that in which its answer leaves."""
 
 
 class Line:
@@ -26,13 +29,13 @@ class Line:
 
     Attributes:
         waiting: Requests in line, the one at work included.
-        mean_s: Mean seconds of the latest requests' work.
+        mean_s: Mean seconds of the latest turns: to read those who came meanwhile, and a request's work.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.perf_counter) -> None:
         self._deadline_s, self._most, self._clock = limits.deadline_ms / 1e3, limits.max_waiting, clock
         self._turn = asyncio.Lock()
-        self.waiting, self.mean_s = 0, 0.0
+        self.waiting, self.mean_s, self._done = 0, 0.0, -math.inf
 
     async def run(self, work: Callable[[], Answer]) -> Answer:
         """Do the work when its turn has come.
@@ -41,8 +44,9 @@ class Line:
             Refused: 503: the line is so long that the deadline would pass, or it has passed in the line. The work was
                 not begun.
         """
-        came = self._clock()
-        expected_s = self.waiting * self.mean_s
+        heard = self._clock()
+        came = heard - min(self.waiting, UNSEEN) * self.mean_s
+        expected_s = heard - came + self.waiting * self.mean_s
         if self.waiting >= self._most or expected_s > self._deadline_s:
             raise self._overloaded(f"{self.waiting} requests in line, {1e3 * expected_s:.0f} ms of work")
         self.waiting += 1
@@ -56,7 +60,9 @@ class Line:
                 try:
                     return work()
                 finally:
-                    self.mean_s += RECENT * (self._clock() - begin - self.mean_s)
+                    end = self._clock()
+                    self.mean_s += RECENT * (end - max(heard, self._done) - self.mean_s)
+                    self._done = end
         finally:
             self.waiting -= 1
 
