@@ -82,16 +82,16 @@ def test_a_turn_is_work_and_what_was_read_before_it(clock):
     line = Line(Limits(deadline_ms=100_000), clock)
 
     async def read():
-        for _ in range(200):
+        for _ in range(30):
             clock.now += 0.001
             await asyncio.sleep(0)
 
     async def come():
-        for _ in range(100):
+        for _ in range(7):
             await line.run(clock.work(0.001))
 
     run_all(read(), come(), come())
-    assert line.mean_s > 0.0015
+    assert 0.0015 < line.mean_s < 0.003  # work alone takes 0.001
     assert line.waiting == 0
 
 

@@ -61,6 +61,8 @@ def test_candidates_that_were_met_before_have_the_same_scores(light, served, sco
         rows = [texts[i] for i in rng.integers(0, len(texts), 12)]
         user = {**light.USER, "UserID": turn % 5}
         close(scorer.score(user, rows), light.expected(served[0], user, rows))
+        (memory_of_all,) = scorer._memories.values()
+        assert 0 < len(memory_of_all._known.places) <= 30
 
 
 def test_the_order_of_columns_and_threads_change_nothing(light, served, scorer):
