@@ -35,9 +35,11 @@ def check_seal(path: str | Path, of: str) -> None:
     if begin < len(_MARK):
         if bytes([10, len(of)]) + of.encode() + b"\x12" not in content:  # protobuf's tags of a key and its value
             return
-        found, told = "none", "a SHA-256"
+        found, told = "none", b""
     else:
-        told = content[begin : begin + 64].decode("ascii", "replace")
+        told = content[begin : begin + 64]
         found = hashlib.sha256(content[:begin] + BLANK.encode() + content[begin + 64 :]).hexdigest()
-    if found != told:
-        raise ValueError(f"expected {told} in {path}, received {found}; the file was changed, so export it again")
+    if found.encode() != told:
+        raise ValueError(
+            f"expected the SHA-256 that is written in {path}, received {found}; the file was changed, so export it again"
+        )
