@@ -41,5 +41,5 @@ def check_seal(path: str | Path, of: str) -> None:
         found = hashlib.sha256(content[:begin] + BLANK.encode() + content[begin + 64 :]).hexdigest()
     if found.encode() != told:
         raise ValueError(
-            f"expected the SHA-256 that is written in {path}, received {found}; the file was changed, so export it again"
+            f"expected the SHA-256 that stands in {path}, received {found}; the file was changed, so export it again"
         )
