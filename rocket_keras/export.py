@@ -30,6 +30,7 @@ def export_light(
     once: Collection[str] = (),
     fold: bool = False,
     batch_norm: bool = True,
+    name: str | None = None,
 ) -> Path:
     """Write the light net alone, read it back, and compare its logits with Keras's.
 
@@ -47,6 +48,7 @@ def export_light(
         fold: Multiply the embedding tables of small vocabularies with their part of the first dense layer ahead of
             time. ONNX only.
         batch_norm: Fold each BatchNorm into the dense layer or convolution beside it. ONNX only.
+        name: What an ONNX file calls the net; the model's name otherwise.
 
     Returns:
         The path written. It appears whole or not at all.
@@ -77,7 +79,7 @@ def export_light(
             got = np.asarray(run(draft, request_rows(rows, once) if once else rows))
         _compare(path, got, expected)
         text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()
-        _add_encoder(model, draft, path, text, rows, expected, tuple(once))
+        _add_encoder(name or model.name, draft, path, text, rows, expected, tuple(once))
         if path.is_dir():
             shutil.rmtree(path)
         draft.replace(path)
@@ -109,17 +111,17 @@ def _as_one_request(model: keras.Model, path: Path, rows: Any, rewrites: Rewrite
 
 
 def _add_encoder(
-    model: keras.Model, draft: Path, path: Path, encoder: str | None, rows: Any, expected: np.ndarray, once: tuple
+    name: str, draft: Path, path: Path, encoder: str | None, rows: Any, expected: np.ndarray, once: tuple
 ) -> None:
     """Let the preprocessing travel with what was written."""
     if path.suffix == ".onnx":
         few = {k: v[:CHECKED_ROWS] for k, v in rows.items()} if isinstance(rows, dict) else {}
-        write_artefact(draft, Artefact(model.name, encoder, once, few, expected[:CHECKED_ROWS] if few else ()))
+        write_artefact(draft, Artefact(name, encoder, once, few, expected[:CHECKED_ROWS] if few else ()))
     elif encoder is not None:
         folder = draft / "assets.extra" if draft.is_dir() else path.parent
         folder.mkdir(exist_ok=True)
-        name = "encoder.json" if draft.is_dir() else f"{path.stem}.encoder.json"
-        (folder / name).write_text(encoder + "\n", encoding="utf-8")
+        file = "encoder.json" if draft.is_dir() else f"{path.stem}.encoder.json"
+        (folder / file).write_text(encoder + "\n", encoding="utf-8")
 
 
 def made_up_rows(model: keras.Model, count: int, seed: int = 0) -> Any:

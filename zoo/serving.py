@@ -52,7 +52,7 @@ class Served:
         """Return the names of the inputs that belong to a side, or are made of the named raw columns.
 
         Raises:
-            ValueError: The net reads no raw columns by name, none of that side, or not those that are named.
+            ValueError: The net reads no raw columns by name, or not those that are named.
         """
         encoder = encoder_from_json(self.encoder) if self.encoder else None
         if not isinstance(encoder, Encoder):
@@ -62,10 +62,10 @@ class Served:
         fields = [f for f in encoder.fields if f.name in self.model.input]
         unknown = sorted(set(columns) - {f.column for f in fields})
         chosen = tuple(f.name for f in fields if f.side == side or f.column in columns)
-        if unknown or not chosen:
+        if unknown:
             raise ValueError(
-                f"expected raw columns of {self.name}, {sorted({f.column for f in fields})}, received "
-                f"{unknown[0] if unknown else f'none of the {side}'}; name them as in the original data"
+                f"expected raw columns of {self.name}, {sorted({f.column for f in fields})}, received {unknown[0]}; "
+                "name them as in the original data"
             )
         return chosen
 

@@ -49,6 +49,8 @@ def export(
     path = out or Path(f"light{SUFFIXES[kind]}")
     columns = [name.strip() for name in once.split(",") if name.strip()]
     user = net.inputs_of_side("user", columns) if request_shaped or columns else ()
+    if request_shaped and not user:
+        raise ValueError(f"expected a net with columns of the user, received {net.name}; name columns with --once")
     told: dict[str, Any] = {"path": str(path), "format": kind, "once": list(user)}
     if kind != "onnx":
         export_light(net.model, path, net.sample, net.encoder)
@@ -80,8 +82,9 @@ def _write(
     request = keras.tree.map_structure(lambda column: column[:candidates], net.rows)
     with tempfile.TemporaryDirectory() as folder:
 
-        def written(name: str, folded: bool) -> Path:
-            return export_light(net.model, Path(folder) / name, net.sample, net.encoder, once, folded, batch_norm)
+        def written(file: str, folded: bool) -> Path:
+            rewrites: dict[str, Any] = {"once": once, "fold": folded, "batch_norm": batch_norm}
+            return export_light(net.model, Path(folder) / file, net.sample, net.encoder, **rewrites, name=net.name)
 
         if fold is None and has_tables(net.model):
             files = [written("looked_up.onnx", False), written("folded.onnx", True)]

@@ -44,4 +44,4 @@ def _exported(source: str, folder: Path) -> Path:
 
     net = served_light(source, None, made_up=True, rows=64)
     once = net.inputs_of_side("user")
-    return export_light(net.model, folder / "light.onnx", net.sample, net.encoder, once)
+    return export_light(net.model, folder / "light.onnx", net.sample, net.encoder, once, name=net.name)

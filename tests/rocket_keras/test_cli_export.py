@@ -46,7 +46,9 @@ def test_raw_values_in_probabilities_out(export, tmp_path, options):
         user, calls = USER, CALLS
     told = export("bank", *options)
     assert told["bytes"] == (tmp_path / "light.onnx").stat().st_size
-    np.testing.assert_allclose(rk.Scorer("light.onnx").score(user, calls), by_keras(), atol=1e-6)
+    scorer = rk.Scorer("light.onnx")
+    assert scorer.name == "mlp.pfd_mlp_bank"
+    np.testing.assert_allclose(scorer.score(user, calls), by_keras(), atol=1e-6)
     once = set(read_artefact(onnx_session("light.onnx")).once)
     assert once == set(told["once"])
     assert ("job" in once) is bool(options)
