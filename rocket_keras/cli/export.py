@@ -10,7 +10,7 @@ import typer
 from rocket_keras.cli.app import DataDir, app, note
 
 SUFFIXES = {"onnx": ".onnx", "keras": ".keras", "litert": ".tflite", "saved_model": ""}
-PATIENCE = 1.02
+LEAST_GAIN = 1.02
 """How many times faster a rewrite must be to be taken."""
 
 
@@ -60,7 +60,8 @@ def export(
     if as_json:
         print(json.dumps(told))
         return
-    note(f"{path}: {net.name}, {kind}, {told['bytes']:,} bytes; equal to Keras to 1e-5 on 64 rows ({net.told})")
+    checked = "in 8-bit integers" if told.get("int8") else f"equal to Keras to 1e-5 on 64 rows ({net.told})"
+    note(f"{path}: {net.name}, {kind}, {told['bytes']:,} bytes; {checked}")
     for line in _lines(told):
         note(line)
 
@@ -89,13 +90,15 @@ def _write(
         if fold is None and has_tables(net.model):
             files = [written("looked_up.onnx", False), written("folded.onnx", True)]
             looked_up, folded = told["fold_ms"] = medians_ms(files, request, once, threads)
-            fold = folded * PATIENCE < looked_up
+            fold = folded * LEAST_GAIN < looked_up
         told["fold"] = bool(fold)
         chosen = written("light.onnx", told["fold"])
         if int8:
             chosen = _in_eight_bits(net, chosen, request, once, threads, told)
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(chosen, path)
+        # Beside its place first: a service may watch the file, and takes a whole one or none.
+        shutil.copyfile(chosen, draft := path.with_name(f".{path.name}.part"))
+        draft.replace(path)
     return told
 
 
@@ -109,7 +112,7 @@ def _in_eight_bits(net: Any, file: Path, request: Any, once: tuple, threads: int
     quantise(file, small, inputs_of(net.model, net.data.validation.x), once)
     told["int8_ms"] = medians_ms([file, small], request, once, threads)
     told["int8_scores"] = {name: _scores(net, one, once) for name, one in (("float32", file), ("int8", small))}
-    told["int8"] = told["int8_ms"][1] * PATIENCE < told["int8_ms"][0]
+    told["int8"] = told["int8_ms"][1] * LEAST_GAIN < told["int8_ms"][0]
     return small if told["int8"] else file
 
 

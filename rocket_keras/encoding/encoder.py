@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from rocket_keras.encoding.fields import Field, HistoryField, IdField
+from rocket_keras.encoding.fields import SIDES, Field, HistoryField, IdField
 from rocket_keras.encoding.raw_values import RawColumn, refuse_value
 
 FORMAT = "rocket-keras encoder 1"
@@ -39,6 +39,11 @@ class Encoder:
         if not names or len(set(names)) < len(names):
             raise ValueError(f"expected fields of different names, received {names}; give each column one field")
         for field in self.fields:
+            if field.side not in SIDES:
+                raise ValueError(
+                    f"expected `side` of field {field.name!r} to be one of {SIDES}, received {field.side!r}; name what "
+                    "the column belongs to"
+                )
             if isinstance(field, HistoryField) and field.of not in self._id_fields:
                 raise ValueError(
                     f"expected `of` of HistoryField {field.name!r} to name an IdField, received {field.of!r}; "

@@ -46,6 +46,7 @@ def test_raw_values_in_probabilities_out(export, tmp_path, options):
         user, calls = USER, CALLS
     told = export("bank", *options)
     assert told["bytes"] == (tmp_path / "light.onnx").stat().st_size
+    assert {file.name for file in tmp_path.iterdir()} == {"light.onnx"}
     scorer = rk.Scorer("light.onnx")
     assert scorer.name == "mlp.pfd_mlp_bank"
     np.testing.assert_allclose(scorer.score(user, calls), by_keras(), atol=1e-6)

@@ -165,3 +165,14 @@ def test_refuses_impossible_fields(make, message):
         make()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_side_is_one_of_three():
+    with pytest.raises(ValueError, match=r"expected `side` of field 'job' to be one of .*received 'usr'"):
+        Encoder((IdField("job", "profession", ("cook",), side="usr"),))
+
+
+def test_sides_travel_with_the_encoder():
+    sides = dict(zip((field.name for field in FIELDS), ("user", "item", "context") * 3, strict=False))
+    again = Encoder.from_json(Encoder(FIELDS).with_sides(sides).to_json())
+    assert {field.name: field.side for field in again.fields} == sides

@@ -144,7 +144,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(monkeypatch, capsys, served):
 def test_what_is_served_is_exported_first(monkeypatch, served, tmp_path):
     """An entry of the zoo is written with its encoder, request-shaped, and is not watched."""
     from rocket_keras import Scorer, service
-    from rocket_keras.cli.service import serve
+    from rocket_keras.cli.serve import serve
 
     seen = {}
 
