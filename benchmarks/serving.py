@@ -157,7 +157,7 @@ def clock_bars() -> tuple[list[Any], dict[str, Any]]:
         covered += low <= true_p99 and (high is None or true_p99 <= high)
         budget = true_p99 * float(rng.choice([0.8, 1.25]))
         draws = iter(lambda: float(np.exp(0.5 * rng.normal())), None)
-        _, decision, _ = measure._enough(draws, 500, budget, 2.0)
+        _, decision, _ = measure._enough(draws, 500, {0.99: budget}, 2.0)
         wrong += decision == ("over" if budget > true_p99 else "within")
     light = zoo.load_light("ml1m")
     p50 = [measure_latency(light, CANDIDATES, requests=2000).p50_ms for _ in range(2)]

@@ -3,7 +3,7 @@
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,13 @@ class Latency:
         requests: Requests measured, after the warm-up.
         runtime: Runtime and version.
         device: Processor.
-        budget_ms: The budget asked for, if any.
+        budget_ms: The budget of the p99, if any.
         p50_interval, p95_interval, p99_interval: Low and high, between which the true percentile lies with `confidence`
             or more; high is None where there were too few requests to bound it.
         confidence: Of the intervals: 0.95, or more where the sample grew until the budget was decided.
         decision: `"within"` where the p99's interval lies below the budget, `"over"` where it lies above, `"undecided"`
-            where the time was up before; None without a budget.
+            where the time was up before; None without a budget. With budgets of several percentiles: `"within"` where
+            all are met, `"over"` where one is not.
         rate_per_s: Requests a second of an open loop; None for a closed one.
         load: Mean number of running processes in the minute before the end, where the system tells.
         governor: The frequency governor, where the system tells.
@@ -49,6 +50,7 @@ class Latency:
         interruptions: How often the operating system took the core away meanwhile, where it tells.
         disturbed: Whether the slowdown is above 1.5, or more than 0.5 % of the requests were interrupted: something
             else ran on the machine, so measure again.
+        budgets_ms: The budgets by field, such as `{"p99_ms": 2.0}`; empty where there are none.
     """
 
     p50_ms: float
@@ -71,17 +73,18 @@ class Latency:
     slowdown: float = 1.0
     interruptions: int | None = None
     disturbed: bool = False
+    budgets_ms: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def within_budget(self) -> bool | None:
-        """Whether the p99 meets the budget; None when no budget was given, or the time was up before it was decided."""
+        """Whether the budget is met; None when no budget was given, or the time was up before it was decided."""
         return {"within": True, "over": False}.get(self.decision or "")
 
 
 def measure_latency(
     model: keras.Model | str | Path,
     batch_size: int = 1,
-    budget_ms: float | None = None,
+    budget_ms: float | Mapping[str, float] | None = None,
     threads: int = 1,
     rows: Any = None,
     requests: int = 500,
@@ -98,7 +101,8 @@ def measure_latency(
     Args:
         model: The light net, or the path of an ONNX file.
         batch_size: Rows a request.
-        budget_ms: Milliseconds that the p99 should not exceed; see `Latency.decision`.
+        budget_ms: Milliseconds that the p99 should not exceed, or those of several percentiles, such as
+            `{"p50_ms": 1.0, "p99_ms": 2.0}`; see `Latency.decision`.
         threads: Threads of ONNX Runtime.
         rows: Inputs to draw requests from, arrays of at least `batch_size` rows; made-up rows for a Keras model
             otherwise.
@@ -111,7 +115,8 @@ def measure_latency(
         times_ms: A list that gets each request's milliseconds.
 
     Raises:
-        ValueError: A count below 1, too few rows, a rate that is not above 0, or no rows for an ONNX file.
+        ValueError: A count below 1, too few rows, a rate or budget that is not above 0, an unknown percentile, or no rows for
+            an ONNX file.
         ImportError: ONNX Runtime, SciPy, onnx, or the exporter that `export_light` needs is missing.
     """
     for name, value in (("batch_size", batch_size), ("threads", threads), ("requests", requests)):
@@ -119,6 +124,7 @@ def measure_latency(
             raise ValueError(f"{name} must be at least 1. Received: {name}={value}.")
     if rate_per_s is not None and not rate_per_s > 0:
         raise ValueError(f"rate_per_s must be above 0. Received: rate_per_s={rate_per_s}.")
+    budgets = _budgets(budget_ms)
     session, feeds = _served(model, batch_size, threads, rows)
 
     def request(number: int) -> None:
@@ -127,7 +133,7 @@ def measure_latency(
     _warm_up(request, warm_up)
     neighbours = Neighbours()
     source = _times(request, rate_per_s, neighbours)
-    times, decision, confidence = _enough(source, requests, budget_ms, seconds)
+    times, decision, confidence = _enough(source, requests, budgets, seconds)
     if times_ms is not None:
         times_ms.extend(times.tolist())
     p50, p95, p99 = (float(p) for p in np.quantile(times, PARTS))
@@ -140,7 +146,7 @@ def measure_latency(
         len(times),
         f"onnxruntime {require('onnxruntime', 'serve').__version__}",
         processor(),
-        budget_ms,
+        budgets.get(0.99),
         **{f"p{100 * part:g}_interval": interval(times, part, confidence) for part in PARTS},
         confidence=confidence,
         decision=decision,
@@ -150,7 +156,23 @@ def measure_latency(
         slowdown=round(neighbours.slowdown, 3),
         interruptions=neighbours.interruptions,
         disturbed=neighbours.disturbed(len(times)),
+        budgets_ms={f"p{100 * part:g}_ms": budget for part, budget in budgets.items()},
     )
+
+
+def _budgets(given: float | Mapping[str, float] | None) -> dict[float, float]:
+    """Return the budgets by quantile."""
+    if given is None:
+        return {}
+    named = given if isinstance(given, Mapping) else {"p99_ms": given}
+    known = {f"p{100 * part:g}_ms": part for part in PARTS}
+    for name, budget in named.items():
+        if name not in known or not budget > 0:
+            raise ValueError(
+                f"expected `budget_ms` as milliseconds above 0 of {', '.join(known)}, received {name}={budget}; "
+                "leave out what has no budget"
+            )
+    return {known[name]: float(budget) for name, budget in named.items()}
 
 
 def _served(
@@ -205,17 +227,17 @@ def _timed(request: Callable[[int], None], number: int) -> float:
 
 
 def _enough(
-    source: Iterator[float], requests: int, budget_ms: float | None, seconds: float
+    source: Iterator[float], requests: int, budgets: Mapping[float, float], seconds: float
 ) -> tuple[np.ndarray, str | None, float]:
     """Draw times until the budget is decided or the time is up; without a budget, so many requests."""
-    if budget_ms is None:
+    if not budgets:
         return np.array([next(source) for _ in range(requests)]), None, 0.95
     times: list[float] = []
     end, look, want = time.perf_counter() + seconds, 0, requests
     while True:
         while len(times) < want and (len(times) < LEAST or time.perf_counter() < end):
             times.append(next(source))
-        decision, confidence = decided(np.array(times), 0.99, budget_ms, look)
+        decision, confidence = decided(np.array(times), budgets, look)
         if decision is not None:
             return np.array(times), decision, confidence
         if time.perf_counter() >= end:

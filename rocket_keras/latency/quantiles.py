@@ -1,5 +1,7 @@
 """Quantiles of measured times with confidence intervals that assume nothing of the distribution but independence."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from rocket_keras.extras import require
@@ -33,21 +35,21 @@ def interval(times: np.ndarray, part: float, confidence: float = 0.95) -> Interv
     return (float(ordered[low - 1]) if low else 0.0, float(ordered[high - 1]) if high <= count else None)
 
 
-def decided(times: np.ndarray, part: float, budget: float, look: int) -> tuple[str | None, float]:
-    """Say whether the quantile is within a budget, at one of several looks at a growing sample.
+def decided(times: np.ndarray, budgets: Mapping[float, float], look: int) -> tuple[str | None, float]:
+    """Say whether quantiles are within their budgets, at one of several looks at a growing sample.
 
     Args:
         times: `(n,)`.
-        part: Which quantile.
-        budget: What it must not exceed.
-        look: Number of the look, from 0. The errors of all looks add up to 0.05, however many there are: look k has
-            0.05 / ((k + 1) (k + 2)).
+        budgets: What each quantile, such as 0.99, must not exceed.
+        look: Number of the look, from 0. The errors of all looks and quantiles add up to 0.05, however many looks there
+            are: look k has 0.05 / ((k + 1) (k + 2)).
 
     Returns:
-        `"within"`, `"over"`, or None where the interval holds the budget; and the confidence of this look's interval.
+        `"within"` (all of them), `"over"` (one of them), or None where an interval holds its budget; and the confidence
+        of this look's intervals.
     """
-    confidence = 1 - 0.05 / ((look + 1) * (look + 2))
-    low, high = interval(times, part, confidence)
-    if high is not None and high <= budget:
-        return "within", confidence
-    return ("over" if low > budget else None), confidence
+    confidence = 1 - 0.05 / ((look + 1) * (look + 2) * len(budgets))
+    bounds = [(interval(times, part, confidence), budget) for part, budget in budgets.items()]
+    if any(low > budget for (low, _), budget in bounds):
+        return "over", confidence
+    return ("within" if all(high is not None and high <= b for (_, high), b in bounds) else None), confidence

@@ -129,7 +129,7 @@ def test_many_looks_err_as_rarely_as_one():
 
     def answer():
         times = rng.exponential(size=16000)
-        return any(decided(times[: 500 * 2**look], 0.99, truth, look)[0] for look in range(6))
+        return any(decided(times[: 500 * 2**look], {0.99: truth}, look)[0] for look in range(6))
 
     assert np.mean([answer() for _ in range(200)]) <= 0.05
 
