@@ -14,8 +14,9 @@ class GroupAUC(keras.callbacks.Callback):
     """Logs the GAUC of held-out rows after each epoch: `val_light_gauc` and `val_booster_gauc`, or `val_gauc`.
 
     It does what `rocket_keras.metrics.GAUC` inside `compile` cannot, as Keras hands no group to a metric. The first two
-    names are those of a Rocket, whose prediction is `{"light": logits, "booster": logits}`; `val_gauc` is that of a
-    model with one output. Callbacks that shall see the values (EarlyStopping, ModelCheckpoint) come after it.
+    names are those of a Rocket, whose prediction is `{"light": logits, "booster": logits}`; a Fleet has one a net;
+    `val_gauc` is that of a model with one output. Callbacks that shall see the values (EarlyStopping, ModelCheckpoint)
+    come after it.
 
     Args:
         data: `(x, y)` or `(x, y, groups)`, arrays in memory. x is what `model.predict` takes; y are labels 0 or 1,
@@ -46,8 +47,9 @@ class GroupAUC(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         outputs = self.model.predict(self.x, batch_size=self.batch_size, verbose=0)
-        if isinstance(outputs, dict) and {"light", "booster"} <= outputs.keys():
-            values = {f"val_{net}_gauc": self._gauc(outputs[net]) for net in ("light", "booster")}
+        nets = getattr(self.model, "heads", ("light", "booster"))
+        if isinstance(outputs, dict) and set(nets) <= outputs.keys():
+            values = {f"val_{net}_gauc": self._gauc(outputs[net]) for net in nets}
         elif isinstance(outputs, np.ndarray):
             values = {"val_gauc": self._gauc(outputs)}
         else:
@@ -116,7 +118,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         model = self.model
         if hasattr(model, "bad_terms"):
             # A Rocket remembers its first bad batch for good; a new fit, from mended weights, starts without it.
-            model.bad_terms.assign(0)
+            model.bad_terms.assign(keras.ops.zeros(model.bad_terms.shape, "int32"))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch = epoch

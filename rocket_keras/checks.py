@@ -1,4 +1,4 @@
-"""What `Rocket.fit` can see in arrays before it starts: one clear line instead of a backend's frames."""
+"""What `fit` can see in arrays before it starts: one clear line instead of a backend's frames."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
     Args:
         x: Array `(rows, ...)`, or a dict of arrays by input name.
         y: Labels `(rows,)` or `(rows, 1)`: classes for several logits, 0..1 for one; or one row of targets an example.
-        joint: The pair's joint graph.
+        joint: The joint graph, with the output `booster`.
 
     Raises:
         ValueError: Columns that the graph does not take or that it lacks, no rows, a row count that differs, NaN or
@@ -29,7 +29,7 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
     if isinstance(x, np.ndarray) and len(joint.inputs) == 1:
         _check_shape(x, joint.inputs[0].shape)
     if isinstance(y, np.ndarray):
-        _check_labels(y, joint.output["light"].shape[-1])
+        _check_labels(y, joint.output["booster"].shape[-1])
         sizes = {name: len(array) for name, array in {**arrays, "y": y}.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"Inputs and labels must have as many rows as each other. Received: {sizes}.")

@@ -1,5 +1,6 @@
 """Reading and re-running functional graphs, through Keras's public interface alone."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -59,13 +60,20 @@ def inputs_of(model: keras.Model, x: Any) -> Any:
     return {name: x[name] for name in structure}
 
 
-def run_once(model: keras.Model, inputs: dict[int, keras.KerasTensor], memo: dict[Any, Any]) -> keras.KerasTensor:
+def run_once(
+    model: keras.Model,
+    inputs: dict[int, keras.KerasTensor],
+    memo: dict[Any, Any],
+    stand_in: Callable[[Any], Any] = lambda layer: layer,
+) -> keras.KerasTensor:
     """Run the model's own layers on other input tensors, each layer once per distinct argument.
 
     Args:
         model: Functional model with one output.
         inputs: For the id of each of the model's input tensors, the tensor to use instead.
-        memo: Results so far, shared between the models of one joint graph.
+        memo: Results so far, shared between the models of one joint graph. A key is the id of the layer, then the ids
+            of its tensors and the other arguments as text.
+        stand_in: For each layer of the model the one to call; it may be asked several times.
 
     Returns:
         The output tensor, `(batch, ...)`.
@@ -80,7 +88,7 @@ def run_once(model: keras.Model, inputs: dict[int, keras.KerasTensor], memo: dic
     again = keras.models.clone_model(
         model,
         input_tensors=keras.tree.map_structure(lambda tensor: inputs[id(tensor)], model.input),
-        clone_function=lambda layer: layer,
+        clone_function=stand_in,
         call_function=call,
     )
     return again.outputs[0]

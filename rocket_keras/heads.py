@@ -1,4 +1,4 @@
-"""What `Rocket.compile` is given for one head or for both, and the refusal of probabilities."""
+"""What `compile` is given for all heads or for each role, and the refusal of probabilities."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,14 +7,22 @@ import keras
 
 from rocket_keras.pair import HEADS
 
+ROLES = {head: head for head in HEADS}  # of a pair
 
-def per_head(make: Callable[[Any], Any], value: Any) -> dict[str, Any]:
-    """Return `{"light": make(...), "booster": make(...)}` from one value for both heads or from such a dict."""
+
+def per_head(make: Callable[[Any], Any], value: Any, roles: Mapping[str, str]) -> dict[str, Any]:
+    """Return `{head: make(...)}` from one value for all heads or from a dict `{"light": ..., "booster": ...}`.
+
+    Args:
+        make: What is done to each head's value.
+        value: One value, or one for light nets and one for the booster.
+        roles: `"light"` or `"booster"` for each head.
+    """
     if not isinstance(value, Mapping):
-        return {head: make(value) for head in HEADS}
+        return {head: make(value) for head in roles}
     if set(value) != set(HEADS):
         raise ValueError(f"A dict a head must have the keys {list(HEADS)}. Received: {sorted(value)}.")
-    return {head: make(value[head]) for head in HEADS}
+    return {head: make(value[role]) for head, role in roles.items()}
 
 
 def label_loss(identifier: Any) -> keras.losses.Loss:
@@ -23,21 +31,23 @@ def label_loss(identifier: Any) -> keras.losses.Loss:
     return loss if isinstance(loss, keras.losses.Loss) else _FunctionLoss(loss)
 
 
-def resolve_metrics(metrics: Any, logits: Mapping[str, Any]) -> dict[str, list[Any]] | None:
+def resolve_metrics(metrics: Any, logits: Mapping[str, Any], roles: Mapping[str, str]) -> dict[str, list[Any]] | None:
     """Return fresh metric objects for each head, made for logits.
 
     Args:
-        metrics: None, one metric, a list for both heads, or a dict a head. `"accuracy"` of one logit has threshold 0.
+        metrics: None, one metric, a list for all heads, or a dict `{"light": ..., "booster": ...}`. `"accuracy"` of
+            one logit has threshold 0.
         logits: The heads' symbolic logits.
+        roles: `"light"` or `"booster"` for each head.
 
     Raises:
         ValueError: A metric wants probabilities.
     """
     if metrics is None:
         return None
-    lists = per_head(lambda value: value if isinstance(value, list | tuple) else [value], metrics)
-    resolved = {head: [_metric(m, logits[head].shape[-1] == 1) for m in lists[head]] for head in HEADS}
-    refuse_probabilities({f"{head} metric": m for head in HEADS for m in resolved[head]})
+    lists = per_head(lambda value: value if isinstance(value, list | tuple) else [value], metrics, roles)
+    resolved = {head: [_metric(m, logits[head].shape[-1] == 1) for m in lists[head]] for head in roles}
+    refuse_probabilities({f"{head} metric": m for head in roles for m in resolved[head]})
     return resolved
 
 
@@ -50,7 +60,7 @@ def refuse_probabilities(objects: Mapping[str, Any]) -> None:
         plain = name in ("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy")
         if options.get("from_logits", not plain) is False:
             raise ValueError(
-                f"{owner}: {name} takes probabilities, but both heads leave logits. Give it from_logits=True."
+                f"{owner}: {name} takes probabilities, but all heads leave logits. Give it from_logits=True."
             )
 
 

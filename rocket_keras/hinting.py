@@ -45,6 +45,38 @@ def checked_hints(pair: Pair, hint: Any, weight: Any, gradient_block: bool) -> t
     return hints, [as_schedule(item) for item in weights]
 
 
+def fleet_hints(
+    pairs: Mapping[str, Pair], hint: Mapping[str, Any], weight: Mapping[str, Any]
+) -> tuple[dict[str, list[Any]], dict[str, list[Schedule]]]:
+    """Return the hints of each light net of a fleet, and their weights.
+
+    A hint that may hold variables belongs to one light net: the first has the object itself, the others copies.
+
+    Args:
+        pairs: The candidates by name.
+        hint, weight: For each name what `checked_hints` takes.
+
+    Raises:
+        ValueError: As `checked_hints`, or a hint that reads taps or teaches the booster.
+    """
+    hints, weights, taken = {}, {}, set()
+    for name, pair in pairs.items():
+        given = hint[name] if isinstance(hint[name], list | tuple) else [hint[name]]
+        mine = []
+        for item in (SquaredLogitHint() if item is None else item for item in given):
+            if isinstance(item, MutualHint) or any(_named_taps(item)):
+                raise ValueError(
+                    "The hints of a fleet read the logits and teach the light nets alone. Received: "
+                    f"{type(item).__name__}. Launch such a pair in a Rocket of its own."
+                )
+            if isinstance(item, keras.layers.Layer) and id(item) in taken:
+                item = type(item).from_config(item.get_config())
+            taken.add(id(item))
+            mine.append(item)
+        hints[name], weights[name] = checked_hints(pair, mine, weight[name], gradient_block=True)
+    return hints, weights
+
+
 def hint_loss(hint: Any, y_pred: Mapping[str, Any], labels: Any, sample_weight: Any, gradient_block: bool) -> Any:
     """Return one hint's loss before its weight, the mean over the batch, a scalar.
 
@@ -71,5 +103,9 @@ def hint_loss(hint: Any, y_pred: Mapping[str, Any], labels: Any, sample_weight: 
 
 def _tap_names(hint: Any) -> tuple[str, str]:
     """Names of the light net's tensor and of the booster's; the heads where the hint names none."""
-    names = getattr(hint, "student_layer_name", None), getattr(hint, "teacher_layer_name", None)
+    names = _named_taps(hint)
     return names[0] or HEADS[0], names[1] or HEADS[1]
+
+
+def _named_taps(hint: Any) -> tuple[str | None, str | None]:
+    return getattr(hint, "student_layer_name", None), getattr(hint, "teacher_layer_name", None)

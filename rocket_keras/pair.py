@@ -64,7 +64,7 @@ class Pair:
         _check_privileged(light, booster, privileged)
         self.light, self.booster = light, booster
         self.privileged, self.tap_names = tuple(privileged), tuple(taps)
-        common = _common_inputs(light, booster)
+        common = common_inputs(light, booster)
         self.joint = _join(light, booster, taps, common)
         self._positions = {
             head: _positions(m, common, self.joint) for head, m in zip(HEADS, (light, booster), strict=True)
@@ -146,7 +146,7 @@ class Pair:
 
 def _join(light: keras.Model, booster: keras.Model, taps: dict[str, Any], inputs: dict[int, Any]) -> keras.Model:
     """Merge the two graphs on common inputs; a layer that both call on one tensor is called once."""
-    structure = _input_structure(light, booster, inputs)
+    structure = input_structure(booster, [inputs[id(tensor)] for tensor in light.inputs])
     if all(inputs[id(tensor)] is tensor for tensor in light.inputs):
         return keras.Model(structure, {"light": light.outputs[0], "booster": booster.outputs[0], **taps}, name="joint")
     memo: dict[Any, Any] = {}
@@ -156,7 +156,7 @@ def _join(light: keras.Model, booster: keras.Model, taps: dict[str, Any], inputs
     return keras.Model(structure, outputs, name="joint")
 
 
-def _common_inputs(light: keras.Model, booster: keras.Model) -> dict[int, keras.KerasTensor]:
+def common_inputs(light: keras.Model, booster: keras.Model) -> dict[int, keras.KerasTensor]:
     """Map each input tensor of either model, by id, to the joint graph's input: the booster's where both have one."""
     single = len(light.inputs) == len(booster.inputs) == 1
     by_name = {tensor.name: tensor for tensor in booster.inputs}
@@ -177,9 +177,10 @@ def _positions(model: keras.Model, common: dict[int, keras.KerasTensor], joint: 
     return keras.tree.map_structure(lambda tensor: order[id(common[id(tensor)])], model.input)
 
 
-def _input_structure(light: keras.Model, booster: keras.Model, common: dict[int, keras.KerasTensor]) -> Any:
+def input_structure(booster: keras.Model, others: Sequence[keras.KerasTensor]) -> Any:
+    """Return the inputs of a joint graph: the booster's structure, or a dict by name where others join them."""
     mine = {id(tensor) for tensor in booster.inputs}
-    extra = [tensor for tensor in light.inputs if id(common[id(tensor)]) not in mine]
+    extra = [tensor for tensor in others if id(tensor) not in mine]
     return {tensor.name: tensor for tensor in [*booster.inputs, *extra]} if extra else booster.input
 
 

@@ -1,25 +1,22 @@
 """Rocket: the algorithm as a Keras model - three loss terms, two heads, one gradient block."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import keras
 from keras import ops
 
-from rocket_keras.callbacks import StopOnNonFinite
-from rocket_keras.checks import check_arrays
-from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resolve_metrics
+from rocket_keras.heads import ROLES, per_head
+from rocket_keras.heads_model import HeadsModel
 from rocket_keras.hinting import checked_hints, hint_loss
 from rocket_keras.pair import HEADS, Pair
 from rocket_keras.paired_optimizer import PairedOptimizer
 from rocket_keras.routes import Route, routes
 from rocket_keras.schedules import Schedule, as_schedule
-from rocket_keras.train_step import TrainStep
 
 
 @keras.saving.register_keras_serializable(package="rocket_keras")
-class Rocket(TrainStep, keras.Model):
+class Rocket(HeadsModel):
     r"""Train a light net beside its booster; the booster's logits hint the light net on every batch.
 
     $$ L = L_{light}(y, l) + L_{booster}(y, z) + \lambda \cdot \mathrm{hint}(l, z) $$
@@ -58,6 +55,8 @@ class Rocket(TrainStep, keras.Model):
         CTR libraries.
     """
 
+    roles = ROLES
+
     def __init__(
         self,
         pair: Pair,
@@ -83,62 +82,9 @@ class Rocket(TrainStep, keras.Model):
         )
         self.built = True
 
-    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
-        """Return `{"light": logits, "booster": logits, ...taps}`, each `(batch, ...)`."""
-        return self.joint(inputs, training=training)
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        booster_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Configure training; every further argument is `keras.Model.compile`'s.
-
-        Args:
-            optimizer: Moves all variables, or those of the light net alone when `booster_optimizer` is given.
-            loss: One label loss for both heads, or `{"light": ..., "booster": ...}`. It must take logits.
-            metrics, weighted_metrics: A list for both heads, or a dict a head. `"accuracy"` means logits.
-            booster_optimizer: Moves the whole booster: its own and the shared variables.
-
-        Raises:
-            ValueError: No loss, or a loss or metric that wants probabilities.
-        """
-        if loss is None:
-            raise ValueError("Rocket.compile needs a loss that takes logits, for both heads. Received: loss=None.")
-        self.head_losses = per_head(label_loss, loss)
-        refuse_probabilities(self.head_losses)
-        optimizers = [keras.optimizers.get(o) if o is not None else None for o in (optimizer, booster_optimizer)]
-        # A namespace, not a dict: Keras would track the metrics in a dict and report them a second time.
-        self._compiled_with = SimpleNamespace(
-            optimizer=optimizers[0],
-            loss=loss,
-            metrics=metrics,
-            weighted_metrics=weighted_metrics,
-            booster_optimizer=optimizers[1],
-            **kwargs,
-        )
-        logits = {head: self.joint.output[head] for head in HEADS}
-        super().compile(
-            optimizer=self._joined_optimizer(*optimizers),
-            metrics=resolve_metrics(metrics, logits),
-            weighted_metrics=resolve_metrics(weighted_metrics, logits),
-            **kwargs,
-        )
-
     def loss_terms(self, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> dict[str, Any]:
-        """Return the three terms, each a scalar with its weight, ready to be summed: `light`, `booster`, `hint`.
-
-        Args:
-            y: Labels, one tensor for both heads or `{"light": ..., "booster": ...}`.
-            y_pred: What `call` returned.
-            sample_weight: `(batch,)` or None; reaches all three terms.
-            training: Whether this is a training batch: only these count for the schedule.
-        """
-        labels = per_head(lambda value: value, y)
+        """Return the three terms, each a scalar with its weight, ready to be summed: `light`, `booster`, `hint`."""
+        labels = per_head(lambda value: value, y, self.roles)
         losses = [self.head_losses[h](labels[h], y_pred[h], sample_weight=sample_weight) for h in HEADS]
         losses += [hint_loss(hint, y_pred, labels["light"], sample_weight, self.gradient_block) for hint in self.hints]
         rows = ops.shape(y_pred["light"])[0]
@@ -152,22 +98,6 @@ class Rocket(TrainStep, keras.Model):
             self._note_non_finite(losses)
         return terms
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """Return the sum of the three terms and of the layers' own losses, a scalar."""
-        terms = self.loss_terms(y, y_pred, sample_weight, training)
-        return sum(terms.values()) + self.layer_losses()
-
-    def layer_losses(self) -> Any:
-        """Return the sum of regularisation and `add_loss` terms of the layers, a scalar."""
-        return sum((ops.cast(ops.sum(loss), "float32") for loss in self.losses), start=0.0)
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Update every metric on both heads and return all of them."""
-        logits = {head: y_pred[head] for head in HEADS}
-        return super().compute_metrics(x, per_head(lambda value: value, y), logits, sample_weight)
-
     @property
     def routed(self) -> bool:
         """Whether gradients are routed by variable, rather than taken of the whole loss at once."""
@@ -177,28 +107,6 @@ class Rocket(TrainStep, keras.Model):
         """Say which terms each trainable variable is differentiated by, where gradients are routed."""
         of_hints = [v for hint in self.hints for v in getattr(hint, "trainable_variables", ())]
         return routes(self.pair, self.gradient_block, [*self.pair.tap_variables, *of_hints])
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Train as `keras.Model.fit`; arrays are checked first, and a NaN in a term stops the run.
-
-        Raises:
-            ValueError: NumPy arrays without rows, with NaN, or with labels that the logits do not have.
-            rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN or infinite; the message names it.
-        """
-        check_arrays(x, y, self.joint)
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
-            callbacks = [StopOnNonFinite(), *given]
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def non_finite_terms(self) -> tuple[str, ...]:
         """Name the loss terms that were NaN or infinite in the first bad training batch; empty when all is well."""
@@ -227,15 +135,6 @@ class Rocket(TrainStep, keras.Model):
             config[key] = [keras.saving.deserialize_keras_object(item) for item in config[key]]
         config["label_weight"] = keras.saving.deserialize_keras_object(config["label_weight"])
         return cls(pair, **config)
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """Return what `compile` was given, so that a loaded Rocket trains on."""
-        return keras.saving.serialize_keras_object(vars(self._compiled_with)) if self.compiled else {}
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says and make the optimizer's variables."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def _joined_optimizer(self, optimizer: Any, booster_optimizer: Any) -> keras.optimizers.Optimizer:
         if booster_optimizer is None:

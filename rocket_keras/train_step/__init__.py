@@ -1,6 +1,6 @@
 """How gradients are taken and applied: one short file a backend, picked at import.
 
-The loss itself is `Rocket.compute_loss`, the same everywhere. Without routing (`Rocket.routed` is False) a step is
+The loss itself is the model's `compute_loss`, the same everywhere. Without routing (`routed` is False) a step is
 Keras's own, bit for bit. With routing each variable is differentiated by the terms of its route alone, and the backward
 pass of the light net's terms ends where the shared part begins.
 """

@@ -32,9 +32,9 @@ class TrainStep:
         return logs, (trainable, non_trainable, optimizer_state, metrics)
 
     def predict_step(self, state: tuple[Any, ...], data: Any) -> tuple[dict[str, Any], Any]:
-        """Return the two heads; taps serve training alone."""
+        """Return the heads; taps serve training alone."""
         outputs, non_trainable = super().predict_step(state, data)
-        return {head: outputs[head] for head in ("light", "booster")}, non_trainable
+        return {head: outputs[head] for head in self.heads}, non_trainable
 
     def _stateless_losses(self, routes: list[Any], state: tuple[Any, ...], batch: tuple[Any, ...]) -> Any:
         """Run forward without side effects: the scaled loss of each route, and (whole loss, outputs, new states)."""
@@ -56,7 +56,7 @@ class TrainStep:
             extra = self.layer_losses()
             losses = [self.optimizer.scale_loss(sum(terms[name] for name in route.terms) + extra) for route in routes]
         after = [[scope.get_current_value(v) for v in variables] for variables in (owners[1], owners[3])]
-        return losses, (sum(terms.values()) + extra, y_pred, *after)
+        return losses, (self.whole_loss(terms, extra), y_pred, *after)
 
 
 def _differentiate(

@@ -20,7 +20,7 @@ class TrainStep:
             terms = self.loss_terms(y, y_pred, sample_weight)
             extra = self.layer_losses()
             losses = [self.optimizer.scale_loss(sum(terms[name] for name in names) + extra) for names, _ in routes]
-        self._loss_tracker.update_state(sum(terms.values()) + extra, sample_weight=tf.shape(y_pred["light"])[0])
+        self._loss_tracker.update_state(self.whole_loss(terms, extra), sample_weight=tf.shape(y_pred["booster"])[0])
         gradients: dict[int, Any] = {}
         for loss, (_, variables) in zip(losses, routes, strict=True):
             found = tape.gradient(loss, [variable.value for variable in variables])
@@ -30,6 +30,6 @@ class TrainStep:
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> dict[str, Any]:
-        """Return the two heads; taps serve training alone."""
+        """Return the heads; taps serve training alone."""
         outputs = super().predict_step(data)
-        return {head: outputs[head] for head in ("light", "booster")}
+        return {head: outputs[head] for head in self.heads}

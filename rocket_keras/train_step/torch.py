@@ -21,7 +21,7 @@ class TrainStep:
         y_pred = self(x, training=True)
         terms = self.loss_terms(y, y_pred, sample_weight)
         extra = self.layer_losses()
-        self._loss_tracker.update_state((sum(terms.values()) + extra).detach(), sample_weight=len(y_pred["light"]))
+        self._loss_tracker.update_state(self.whole_loss(terms, extra).detach(), sample_weight=len(y_pred["booster"]))
         gradients: dict[int, Any] = {}
         # The booster's route, the largest, goes last, so that its activations are freed on the way back.
         routes = list(reversed(self.routes()))
@@ -36,6 +36,6 @@ class TrainStep:
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> dict[str, Any]:
-        """Return the two heads; taps serve training alone."""
+        """Return the heads; taps serve training alone."""
         outputs = super().predict_step(data)
-        return {head: outputs[head] for head in ("light", "booster")}
+        return {head: outputs[head] for head in self.heads}

@@ -1,0 +1,158 @@
+"""What Rocket and Fleet have in common: a model of several heads, each with its label loss and metrics."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+from keras import ops
+
+from rocket_keras.callbacks import StopOnNonFinite
+from rocket_keras.checks import check_arrays
+from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resolve_metrics
+from rocket_keras.routes import Route
+from rocket_keras.train_step import TrainStep
+
+
+class HeadsModel(TrainStep, keras.Model):
+    """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
+
+    Subclasses write `loss_terms`, `routes`, `routed`, `non_finite_terms` and `_joined_optimizer`.
+
+    Attributes:
+        joint: The graph: inputs to a dict of logits by head, and further outputs that serve training alone.
+        roles: For each head, in their order, whether it is a `"light"` net's or the `"booster"`'s.
+    """
+
+    joint: keras.Model
+    roles: Mapping[str, str]
+    head_losses: dict[str, keras.losses.Loss]
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the heads: the outputs of `predict`."""
+        return tuple(self.roles)
+
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+        """Return the logits by head and any further outputs of the joint graph, each `(batch, ...)`."""
+        return self.joint(inputs, training=training)
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        booster_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configure training; every further argument is `keras.Model.compile`'s.
+
+        Args:
+            optimizer: Moves all variables, or those of light nets alone when `booster_optimizer` is given.
+            loss: One label loss for all heads, or `{"light": ..., "booster": ...}`. It must take logits.
+            metrics, weighted_metrics: A list for all heads, or such a dict. `"accuracy"` means logits.
+            booster_optimizer: Moves the whole booster: its own and the shared variables.
+
+        Raises:
+            ValueError: No loss, or a loss or metric that wants probabilities.
+        """
+        if loss is None:
+            name = type(self).__name__
+            raise ValueError(f"{name}.compile needs a loss that takes logits, for all heads. Received: loss=None.")
+        optimizers = [keras.optimizers.get(o) if o is not None else None for o in (optimizer, booster_optimizer)]
+        # A namespace, not a dict: Keras would track the metrics in a dict and report them a second time.
+        given = SimpleNamespace(
+            optimizer=optimizers[0],
+            loss=loss,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            booster_optimizer=optimizers[1],
+            **kwargs,
+        )
+        self._compile(given, self._joined_optimizer(*optimizers))
+
+    def loss_terms(self, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> dict[str, Any]:
+        """Return the loss terms by name, each a scalar with its weight, ready to be summed.
+
+        Args:
+            y: Labels, one tensor for all heads or `{"light": ..., "booster": ...}`.
+            y_pred: What `call` returned.
+            sample_weight: `(batch,)` or None; reaches all terms.
+            training: Whether this is a training batch: only these count for schedules.
+        """
+        raise TypeError(f"{type(self).__name__} must define loss_terms().")
+
+    def whole_loss(self, terms: Mapping[str, Any], extra: Any) -> Any:
+        """Return what is logged as `loss`: the sum of the terms and of the layers' own losses, a scalar."""
+        return sum(terms.values()) + extra
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the sum of the terms and of the layers' own losses, a scalar."""
+        return self.whole_loss(self.loss_terms(y, y_pred, sample_weight, training), self.layer_losses())
+
+    def layer_losses(self) -> Any:
+        """Return the sum of regularisation and `add_loss` terms of the layers, a scalar."""
+        return sum((ops.cast(ops.sum(loss), "float32") for loss in self.losses), start=0.0)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Update every metric on every head and return all of them."""
+        logits = {head: y_pred[head] for head in self.roles}
+        return super().compute_metrics(x, per_head(lambda value: value, y, self.roles), logits, sample_weight)
+
+    @property
+    def routed(self) -> bool:
+        """Whether gradients are routed by variable, rather than taken of the whole loss at once."""
+        raise TypeError(f"{type(self).__name__} must define routed.")
+
+    def routes(self) -> list[Route]:
+        """Say which terms each trainable variable is differentiated by, where gradients are routed."""
+        raise TypeError(f"{type(self).__name__} must define routes().")
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Train as `keras.Model.fit`; arrays are checked first, and a NaN in a term that spoils all stops the run.
+
+        Raises:
+            ValueError: NumPy arrays without rows, with NaN, or with labels that the logits do not have.
+            rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN or infinite; the message names it.
+        """
+        check_arrays(x, y, self.joint)
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+            callbacks = [StopOnNonFinite(), *given]
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Return what `compile` was given, so that a loaded model trains on."""
+        return keras.saving.serialize_keras_object(vars(self._compiled_with)) if self.compiled else {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says and make the optimizer's variables."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def _compile(self, given: SimpleNamespace, optimizer: keras.optimizers.Optimizer) -> None:
+        """Compile as `given` says, with this optimizer instead of those in it."""
+        self.head_losses = per_head(label_loss, given.loss, self.roles)
+        refuse_probabilities(self.head_losses)
+        logits = {head: self.joint.output[head] for head in self.roles}
+        metrics = [resolve_metrics(m, logits, self.roles) for m in (given.metrics, given.weighted_metrics)]
+        ours = ("optimizer", "loss", "metrics", "weighted_metrics", "booster_optimizer")
+        rest = {key: value for key, value in vars(given).items() if key not in ours}
+        self._compiled_with = given
+        super().compile(optimizer=optimizer, metrics=metrics[0], weighted_metrics=metrics[1], **rest)
+
+    def _joined_optimizer(self, optimizer: Any, booster_optimizer: Any) -> keras.optimizers.Optimizer:
+        """Return the one optimizer that Keras sees."""
+        raise TypeError(f"{type(self).__name__} must define _joined_optimizer().")
