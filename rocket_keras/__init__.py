@@ -6,6 +6,7 @@ Zhou et al., "Rocket Launching: A Universal and Efficient Framework for Training
 from rocket_keras import callbacks, hints, layers, metrics, schedules
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
+from rocket_keras.fleet import Fleet
 from rocket_keras.latency import Latency, measure_latency
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
@@ -14,6 +15,7 @@ from rocket_keras.serving.scorer import RequestError, Scorer
 __version__ = "0.1.0"
 
 __all__ = [
+    "Fleet",
     "Latency",
     "Pair",
     "RequestError",
