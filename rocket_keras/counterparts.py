@@ -21,7 +21,8 @@ def counterparts(net: keras.Model, other: keras.Model) -> dict[int, Any]:
         ValueError: Another difference; the message says in which layer.
     """
     mine, theirs = net.get_config(), other.get_config()
-    names: dict[str, str] = {}
+    # All names first: a layer that is called several times may read one that comes later in the list.
+    names = {a["name"]: b["name"] for a, b in zip(mine["layers"], theirs["layers"], strict=False)}
     for a, b in zip(mine["layers"], theirs["layers"], strict=False):
         found = _difference(a, b, names)
         if found:
@@ -56,7 +57,7 @@ def _difference(mine: Any, other: Any, names: dict[str, str], key: str = "", str
     if isinstance(mine, dict) and isinstance(other, dict) and set(mine) == set(other):
         # Only layers are named freely; the name of a dtype policy is what it is.
         if "name" in mine and ("trainable" in mine or "inbound_nodes" in mine):
-            names.setdefault(mine["name"], other["name"])
+            names.setdefault(mine["name"], other["name"])  # of a layer inside of another
         inner = ((mine[k], other[k], names, k, strict or k in _REFERENCES) for k in mine if k != "seed")
     elif isinstance(mine, list | tuple) and isinstance(other, list | tuple) and len(mine) == len(other):
         inner = ((a, b, names, key, strict) for a, b in zip(mine, other, strict=True))

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from rocket_keras.counterparts import counterparts
-from rocket_keras.graph import run_once
+from rocket_keras.graph import run_apart, run_once
 from rocket_keras.pair import Pair, common_inputs, input_structure
 
 
@@ -44,14 +44,15 @@ def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
     found, outputs = {}, {"booster": logits}
     for name, pair in pairs.items():
         stand_ins, copies = _layers(name, pair, first, host)
-        light, cuts = _light(name, pair, _fed(pair, host, inputs), memo, stand_ins, host)
+        light = _light(name, pair, _fed(pair, host, inputs), memo, stand_ins, host)
         for layer, copy in copies:
             for variable, twin in zip(_variables(layer), _variables(copy), strict=True):
                 twin.assign(variable)
         found[name] = Pair(light, booster, privileged=pair.privileged)
         _check_shared(name, pair, found[name])
+        read, stand_ins_read, tail = run_apart(light, memo)
         tail_name = _free(f"light_{name}", {layer.name for layer in host.operations})
-        outputs[name] = Tail(cuts, light.outputs[0], name=tail_name)(cuts)
+        outputs[name] = Tail(stand_ins_read, tail, name=tail_name)(read)
     _check_apart(found)
     return found, keras.Model(input_structure(booster, list(inputs.values())), outputs, name="joint")
 
@@ -63,8 +64,8 @@ def _light(
     memo: Mapping[Any, Any],
     stand_in: Callable[[Any], Any],
     host: keras.Model,
-) -> tuple[keras.Model, list[keras.KerasTensor]]:
-    """Return the light net on the booster's tensors, and those tensors where it leaves the booster.
+) -> keras.Model:
+    """Return the light net on the booster's tensors.
 
     Args:
         name: The pair's name.
@@ -78,12 +79,9 @@ def _light(
     logits = run_once(pair.light, fed, mine, stand_in)
     inputs = keras.tree.map_structure(lambda tensor: fed[id(tensor)], pair.light.input)
     light = keras.Model(inputs, logits, name=pair.light.name)
-    calls = [key for key in mine if key not in memo]
-    called = {key[0] for key in calls}
+    called = {key[0] for key in mine if key not in memo}
     _check_states(name, [layer for layer in light.layers if id(layer) in called], host)
-    ends = {id(tensor): tensor for tensor in [*light.inputs, *keras.tree.flatten(list(memo.values()))]}
-    read = dict.fromkeys([*(part for key in calls for part in key[1:]), id(logits)])
-    return light, [ends[part] for part in read if part in ends]
+    return light
 
 
 def _layers(name: str, pair: Pair, first: str, host: keras.Model) -> tuple[Callable[[Any], Any], list[Any]]:

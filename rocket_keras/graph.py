@@ -1,6 +1,6 @@
 """Reading and re-running functional graphs, through Keras's public interface alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -79,19 +79,67 @@ def run_once(
         The output tensor, `(batch, ...)`.
     """
 
-    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
-        key = (id(layer), *(_identity(leaf) for leaf in keras.tree.flatten((args, kwargs))))
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        key = _key(layer, args, kwargs)
         if key not in memo:
             memo[key] = layer(*args, **kwargs)
         return memo[key]
 
+    return _run(model, lambda tensor: inputs[id(tensor)], call, stand_in)
+
+
+def run_apart(
+    model: keras.Model, memo: Mapping[Any, Any]
+) -> tuple[list[keras.KerasTensor], list[keras.KerasTensor], keras.KerasTensor]:
+    """Run those of the model's calls that another model's graph does not have, on stand-ins for what they read of it.
+
+    Args:
+        model: Functional model with one output, on tensors of the other model where both make the same call.
+        memo: What `run_once` noted of the other model.
+
+    Returns:
+        The tensors that are read, inputs of the model or results in `memo`; for each one the tensor that was read
+        instead, the only result of a layer of its own; the output, which follows from these alone.
+    """
+    common = {id(tensor): tensor for tensor in [*model.inputs, *keras.tree.flatten(list(memo.values()))]}
+    read: dict[int, tuple[keras.KerasTensor, keras.KerasTensor]] = {}
+
+    def instead(leaf: Any) -> Any:
+        if id(leaf) not in common:
+            return leaf
+        if id(leaf) not in read:
+            read[id(leaf)] = (leaf, keras.layers.Identity()(leaf))
+        return read[id(leaf)][1]
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        key = _key(layer, args, kwargs)
+        if key in memo:
+            return memo[key]
+        args, kwargs = keras.tree.map_structure(instead, (args, kwargs))
+        return layer(*args, **kwargs)
+
+    output = instead(_run(model, lambda tensor: tensor, call, lambda layer: layer))
+    tensors, stand_ins = ([pair[side] for pair in read.values()] for side in (0, 1))
+    return tensors, stand_ins, output
+
+
+def _run(
+    model: keras.Model,
+    fed: Callable[[keras.KerasTensor], keras.KerasTensor],
+    call: Callable[..., Any],
+    stand_in: Callable[[Any], Any],
+) -> keras.KerasTensor:
     again = keras.models.clone_model(
         model,
-        input_tensors=keras.tree.map_structure(lambda tensor: inputs[id(tensor)], model.input),
+        input_tensors=keras.tree.map_structure(fed, model.input),
         clone_function=stand_in,
         call_function=call,
     )
     return again.outputs[0]
+
+
+def _key(layer: Any, args: Any, kwargs: Any) -> tuple[Any, ...]:
+    return (id(layer), *(_identity(leaf) for leaf in keras.tree.flatten((args, kwargs))))
 
 
 def _identity(leaf: Any) -> Any:

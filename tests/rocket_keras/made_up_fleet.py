@@ -3,12 +3,13 @@
 import keras
 import numpy as np
 
-from rocket_keras import Pair, Rocket
+from rocket_keras import Fleet, Pair, Rocket
 from rocket_keras.layers import PreActivationBlock
 
 BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
 SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 DENSE = {"narrow": 3, "wide": 9, "deep": (8, 4)}  # units of light nets
+PLAIN = {"batch_size": 8, "shuffle": False, "verbose": 0}
 BLOCKS = {"one": 1, "two": 2}  # blocks of light nets
 
 
@@ -57,6 +58,22 @@ def pairs_of(build=ctr_pair, candidates=None, seed=3):
     return {name: build(units) for name, units in (candidates or DENSE).items()}
 
 
+def adam():
+    return keras.optimizers.Adam(0.01)
+
+
+def momentum():
+    return keras.optimizers.SGD(0.05, momentum=0.9)
+
+
+def trained(x, y, pairs=None, optimizer=adam, loss=BINARY, compiled=dict, fit=None, **options):
+    """A fleet after its training."""
+    fleet = Fleet(pairs or pairs_of(), **options)
+    fleet.compile(optimizer(), loss, **compiled())
+    fleet.fit(x, y, **{**PLAIN, **(fit or {})})
+    return fleet
+
+
 def launched_alone(pairs, x, y, optimizer, loss=BINARY, only=None, **options):
     """Launch each pair in a Rocket of its own, with the initial booster of the first; return the weights of both nets.
 
@@ -68,7 +85,7 @@ def launched_alone(pairs, x, y, optimizer, loss=BINARY, only=None, **options):
         only: Name of the one pair to launch.
         **options: Of Rocket; `fit`, the options of `fit`; `compiled`, which returns further options of `compile`.
     """
-    fit = {"batch_size": 8, "shuffle": False, "verbose": 0, **options.pop("fit", {})}
+    fit = {**PLAIN, **options.pop("fit", {})}
     compiled = options.pop("compiled", dict)
     # All variables, not the weights: Dropout's draws are those of the first booster, too.
     start = [np.array(keras.ops.convert_to_numpy(v.value)) for v in next(iter(pairs.values())).booster.variables]

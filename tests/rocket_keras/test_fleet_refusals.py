@@ -41,6 +41,14 @@ def related_pairs():
     return {"a": pair, "b": Pair(keras.Model(pair.light.input, wide), pair.booster)}
 
 
+def wrapped_pair(units):
+    """The light net shares a layer inside of a wrapper of the booster's."""
+    inputs, inner = keras.Input((5,)), keras.layers.Dense(4)
+    steps = keras.layers.TimeDistributed(inner)(keras.layers.Reshape((1, 5))(inputs))
+    booster = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(steps)))
+    return Pair(keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(units)(inner(inputs)))), booster)
+
+
 @pytest.mark.parametrize(
     ("pairs", "options", "message"),
     [
@@ -51,6 +59,7 @@ def related_pairs():
         (lambda: [ctr_pair(3), other_booster(3)], {}, r"pairs '1' and '0' the net .* has 7 layers, not 6"),
         (lambda: [ctr_pair(3), narrow_booster(3)], {}, "the layer 'bottom' differs from 'bottom' in units: 11, not 12"),
         (lambda: [normed_pair(3)], {}, "'norm' on a tensor of its own, and would move the state"),
+        (lambda: [wrapped_pair(3), wrapped_pair(2)], {}, "'1' shares 2 variables with its booster, but 0 could be"),
         (related_pairs, {}, "'a' and 'b' have 'light_hidden0/kernel' in common"),
         (lambda: [ctr_pair(3)], {"hint": hints.FeatureHint("x", "y")}, "read the logits .* Received: FeatureHint"),
         (lambda: [ctr_pair(3)], {"hint": hints.MutualHint(hints.SoftTargetHint())}, "Received: MutualHint"),
