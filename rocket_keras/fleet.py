@@ -126,7 +126,7 @@ class Fleet(HeadsModel):
         return [route for route in both if route.variables]
 
     def keep(self, names: Collection[str]) -> "Fleet":
-        """Return a fleet of these light nets alone, which goes on where this one is; the others cost nothing more.
+        """Return a fleet of these light nets alone, which goes on where this one is; the others take no more time.
 
         Both fleets have the same variables and optimizers: train the new one, and this one no more.
 

@@ -33,3 +33,7 @@ class TermMeans(keras.metrics.Metric):
         """Return the mean of each term by its name."""
         means = ops.divide_no_nan(self.total, self.rows)
         return {name: means[place] for place, name in enumerate(self.names)}
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"names": list(self.names), "name": self.name}

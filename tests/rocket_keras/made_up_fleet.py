@@ -8,7 +8,8 @@ from rocket_keras.layers import PreActivationBlock
 
 BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
 SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-DENSE = {"narrow": 3, "wide": 9, "deep": (8, 4)}  # units of light nets
+TWO = {"a": 3, "b": (5, 2)}  # units of light nets
+THREE = {"narrow": 3, "wide": 9, "deep": (8, 4)}
 PLAIN = {"batch_size": 8, "shuffle": False, "verbose": 0}
 BLOCKS = {"one": 1, "two": 2}  # blocks of light nets
 
@@ -55,7 +56,7 @@ def image_rows(count, seed=0):
 def pairs_of(build=ctr_pair, candidates=None, seed=3):
     """One pair a candidate, drawn anew from the same seed: called twice it gives two equal sets."""
     keras.utils.set_random_seed(seed)
-    return {name: build(units) for name, units in (candidates or DENSE).items()}
+    return {name: build(units) for name, units in (candidates or TWO).items()}
 
 
 def adam():

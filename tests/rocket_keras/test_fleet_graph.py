@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from rocket_keras import Fleet, Pair
+from rocket_keras.term_means import TermMeans
 
 made_up = runpy.run_path(str(Path(__file__).with_name("made_up_fleet.py")))
 ctr_pair, ctr_rows, pairs_of = (made_up[name] for name in ("ctr_pair", "ctr_rows", "pairs_of"))
@@ -136,12 +137,12 @@ def test_what_is_shared_runs_once_a_step_for_all(rows):
 
 def test_the_boosters_left_behind_can_be_freed():
     pairs = pairs_of()
-    left = weakref.ref(pairs["wide"].booster.get_layer("embedding"))
+    left = weakref.ref(pairs["b"].booster.get_layer("embedding"))
     fleet = Fleet(pairs)
     del pairs
     gc.collect()
     assert left() is None
-    assert len(fleet.pairs) == 3
+    assert len(fleet.pairs) == 2
 
 
 def test_dict_inputs_and_privileged_columns_stay_what_they_are():
@@ -192,4 +193,12 @@ def test_values_of_the_light_nets_are_kept_and_the_first_booster_counts():
     for name, pair in pairs.items():
         for a, b in zip(pair.light_variables, fleet.pairs[name].light_variables, strict=True):
             np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(v.value) for v in (a, b)))
-        assert fleet.pairs[name].booster_variables[0] is pairs["narrow"].booster_variables[0]
+        assert fleet.pairs[name].booster_variables[0] is pairs["a"].booster_variables[0]
+
+
+def test_means_of_several_terms_are_those_of_one_metric_each():
+    means = TermMeans(["a", "b"])
+    for values, rows in (([1.0, 4.0], 3), ([5.0, 0.0], 1)):
+        means.update_state(keras.ops.convert_to_tensor(values), rows)
+    assert {name: float(value) for name, value in means.result().items()} == {"a": 2.0, "b": 3.0}
+    assert TermMeans.from_config(means.get_config()).get_config() == {"names": ["a", "b"], "name": "term_means"}

@@ -11,8 +11,6 @@ from rocket_keras import Fleet, Pair, hints
 made_up = runpy.run_path(str(Path(__file__).with_name("made_up_fleet.py")))
 ctr_pair, pairs_of, BINARY = (made_up[name] for name in ("ctr_pair", "pairs_of", "BINARY"))
 
-TWO = {"a": 3, "b": (5, 2)}
-
 
 def other_booster(units):
     pair = ctr_pair(units)
@@ -85,7 +83,7 @@ def test_refusals_say_what_is_wrong(pairs, options, message):
 )
 def test_compile_refuses_what_would_couple_the_nets(options, message):
     with pytest.raises(ValueError, match=message):
-        Fleet(pairs_of(candidates=TWO)).compile(**{"optimizer": "sgd", "loss": BINARY, **options(keras.optimizers.SGD)})
+        Fleet(pairs_of()).compile(**{"optimizer": "sgd", "loss": BINARY, **options(keras.optimizers.SGD)})
 
 
 def test_an_optimizer_that_a_copy_would_not_equal_is_refused():
@@ -95,13 +93,13 @@ def test_an_optimizer_that_a_copy_would_not_equal_is_refused():
     excluding.exclude_from_weight_decay(var_names=["bias"])
     for optimizer, message in ((used, "state from other variables"), (excluding, "excluded from weight decay")):
         with pytest.raises(ValueError, match=message):
-            Fleet(pairs_of(candidates=TWO)).compile(optimizer, BINARY)
+            Fleet(pairs_of()).compile(optimizer, BINARY)
 
 
 def test_scaled_losses_are_refused():
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        fleet = Fleet(pairs_of(candidates=TWO))
+        fleet = Fleet(pairs_of())
         with pytest.raises(ValueError, match="does not scale losses, as float16 needs it"):
             fleet.compile("adam", BINARY)
         fleet.compile("adam", BINARY, auto_scale_loss=False)
@@ -112,4 +110,4 @@ def test_scaled_losses_are_refused():
 @pytest.mark.parametrize("names", [[], ["a", "c"], "a"])
 def test_keep_takes_names_of_the_fleet(names):
     with pytest.raises(ValueError, match=r"among \['a', 'b'\]"):
-        Fleet(pairs_of(candidates=TWO)).keep(names)
+        Fleet(pairs_of()).keep(names)

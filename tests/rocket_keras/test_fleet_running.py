@@ -13,10 +13,9 @@ from rocket_keras.callbacks import GroupAUC, NonFiniteLoss
 made_up = runpy.run_path(str(Path(__file__).with_name("made_up_fleet.py")))
 ctr_pair, ctr_rows, pairs_of = (made_up[name] for name in ("ctr_pair", "ctr_rows", "pairs_of"))
 launched_alone, distance, BINARY = (made_up[name] for name in ("launched_alone", "distance", "BINARY"))
+TWO, THREE, PLAIN = (made_up[name] for name in ("TWO", "THREE", "PLAIN"))
 
 TOLERANCE = 1e-5
-PLAIN = {"batch_size": 8, "shuffle": False, "verbose": 0}
-TWO = {"a": 3, "b": (5, 2)}
 
 
 def adam():
@@ -24,7 +23,7 @@ def adam():
 
 
 def compiled(pairs=None, optimizer=adam, **options):
-    fleet = Fleet(pairs or pairs_of(candidates=TWO), **options)
+    fleet = Fleet(pairs or pairs_of(), **options)
     fleet.compile(optimizer(), BINARY, metrics=["accuracy"])
     return fleet
 
@@ -89,7 +88,7 @@ def test_class_weight_reaches_all_terms():
 
 def test_a_loss_for_each_role():
     x, y = ctr_rows(32)
-    fleet = Fleet(pairs_of(candidates=TWO))
+    fleet = Fleet(pairs_of())
     smoothed = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.5)
     fleet.compile("sgd", {"light": smoothed, "booster": BINARY}, metrics={"light": ["accuracy"], "booster": []})
     logs = fleet.fit(x, {"light": y, "booster": 1 - y}, **PLAIN).history
@@ -99,7 +98,7 @@ def test_a_loss_for_each_role():
 def test_kept_light_nets_go_on_as_if_nothing_had_happened():
     options = {"hint_weight": schedules.WarmUp(0.5, 15), "label_weight": schedules.Linear(1.0, 0.2, 40)}
     first, second = ctr_rows(160), ctr_rows(160, seed=1)
-    fleet, whole = compiled(pairs_of(), **options), compiled(pairs_of(), **options)
+    fleet, whole = compiled(pairs_of(candidates=THREE), **options), compiled(pairs_of(candidates=THREE), **options)
     for model in (fleet, whole):
         model.fit(*first, **PLAIN)
     kept = fleet.keep(["deep", "narrow"])
@@ -133,8 +132,8 @@ def spoil(variable):
 
 def test_a_light_net_that_fails_takes_no_other_with_it():
     x, y = ctr_rows(80)
-    alone = launched_alone(pairs_of(), x, y, adam)
-    pairs = pairs_of()
+    alone = launched_alone(pairs_of(candidates=THREE), x, y, adam)
+    pairs = pairs_of(candidates=THREE)
     spoil(pairs["wide"].light_variables[-2])
     fleet = compiled(pairs)
     logs = fleet.fit(x, y, **PLAIN).history
@@ -158,7 +157,7 @@ class RootHint(hints.Hint):
 def test_gradients_that_are_nan_reach_only_the_variables_of_their_net():
     x, y = ctr_rows(8)
     fleet = compiled(hint={"a": RootHint(), "b": None})
-    alone = launched_alone(pairs_of(candidates=TWO), x, y, adam)
+    alone = launched_alone(pairs_of(), x, y, adam)
     fleet.fit(x, y, **PLAIN)
     assert distance(fleet, alone, ["b"]) < TOLERANCE
     bad = [bool(np.isnan(keras.ops.convert_to_numpy(v.value)).any()) for v in fleet.pairs["a"].light_variables]
@@ -187,7 +186,7 @@ def test_a_saved_fleet_goes_on_as_if_it_had_not_stopped(tmp_path, whole):
         loaded = keras.models.load_model(tmp_path / "fleet.keras")
     else:
         fleet.save_weights(tmp_path / "fleet.weights.h5")
-        loaded = compiled(pairs_of(candidates=TWO, seed=8), **options)
+        loaded = compiled(pairs_of(seed=8), **options)
         loaded.load_weights(tmp_path / "fleet.weights.h5")
     assert equal(values(fleet.joint), values(loaded.joint))
     assert equal(values(fleet.optimizer), values(loaded.optimizer))
@@ -220,11 +219,24 @@ def test_a_light_net_serves_and_launches_alone(tmp_path):
 @pytest.mark.parametrize("options", [{"run_eagerly": True}, {"jit_compile": False}], ids=str)
 def test_uncompiled_steps_equal_compiled_ones(options):
     x, y = ctr_rows(24)
-    fleets = [compiled(), Fleet(pairs_of(candidates=TWO))]
+    fleets = [compiled(), Fleet(pairs_of())]
     fleets[1].compile(adam(), BINARY, **options)
     for fleet in fleets:
         fleet.fit(x, y, **PLAIN)
     assert distance_between(*fleets) < TOLERANCE
+
+
+def test_several_steps_an_execution_equal_single_ones():
+    x, y = ctr_rows(24)
+    fleets = [compiled(), Fleet(pairs_of())]
+    fleets[1].compile(adam(), BINARY, steps_per_execution=3)
+    try:
+        fleets[1].fit(x, y, **PLAIN)
+    except ValueError as error:
+        pytest.skip(f"Keras: {error}")
+    fleets[0].fit(x, y, **PLAIN)
+    assert distance_between(*fleets) < TOLERANCE
+    assert int(fleets[1].step) == 3
 
 
 def test_mixed_precision_trains():
