@@ -93,7 +93,7 @@ def findings(result: Mapping[str, Any]) -> list[str]:
 
 def _best(result: Mapping[str, Any], equal: Equal, allowed: Callable[[str, Mapping[str, Any]], bool]) -> str | None:
     scores = {
-        name: scores_of(result, name, equal=equal)
+        name: scores_of(result, name, equal=equal, rival=True)
         for name, method in result["methods"].items()
         if method["net"] == "light" and allowed(name, method)
     }
@@ -107,7 +107,9 @@ def _sentence(result: Mapping[str, Any], claim: Claim) -> str | None:
     names = [side if isinstance(side, str) else side(result, claim.equal) for side in (claim.first, claim.second)]
     if None in names:
         return None
-    first, second = (scores_of(result, str(name), equal=claim.equal) for name in names)
+    first, second = (
+        scores_of(result, str(name), equal=claim.equal, rival=place == 1) for place, name in enumerate(names)
+    )
     difference = paired_difference(first, second)
     if difference is None:
         return None

@@ -132,25 +132,32 @@ def by_seed(runs: Sequence[Mapping[str, Any]], key: str) -> dict[int, float]:
     return {run["seed"]: run["test"][key] for run in runs if run["test"].get(key) is not None}
 
 
-def scores_of(result: Mapping[str, Any], name: str, key: str | None = None, equal: str = "epochs") -> dict[int, float]:
+def scores_of(
+    result: Mapping[str, Any], name: str, key: str | None = None, equal: str = "epochs", rival: bool = False
+) -> dict[int, float]:
     """Return a method's test scores by seed, empty where it has no run.
 
     Args:
         result: The content of compare.json.
         name: Name of a method; one that was not compared has no run.
         key: The score; the comparison's metric otherwise.
-        equal: `"epochs"` for the runs with the recipe's epochs. `"seconds"` for runs as long as rocket's: those with
-            changed epochs, else the plain ones if they took no longer than `EQUAL_SECONDS` times rocket's seconds.
+        equal: `"epochs"` for the runs with the recipe's epochs. `"seconds"` for runs no longer than rocket's: those
+            with changed epochs, else the plain ones if they took at most `EQUAL_SECONDS` times rocket's seconds.
+        rival: Of two kinds of runs that are short enough, take the better ones by test mean: more epochs can be worse,
+            and a rival is to be beaten at its best.
     """
     method = result["methods"].get(name)
     if method is None:
         return {}
-    runs = method["runs"]
-    if equal == "seconds":
-        own, target = median_seconds(result, name), median_seconds(result, "rocket")
-        fits = own is not None and target is not None and own <= EQUAL_SECONDS * target
-        runs = method["same_seconds"]["runs"] if method["same_seconds"] else runs if fits else []
-    return by_seed(runs, key or result["metric"])
+    key, plain = key or result["metric"], by_seed(method["runs"], key or result["metric"])
+    if equal == "epochs":
+        return plain
+    own, target = median_seconds(result, name), median_seconds(result, "rocket")
+    fits = own is not None and target is not None and own <= EQUAL_SECONDS * target
+    changed = by_seed(method["same_seconds"]["runs"], key) if method["same_seconds"] else {}
+    if rival and fits and changed and plain:
+        return max(plain, changed, key=lambda scores: fmean(scores.values()))
+    return changed or (plain if fits else {})
 
 
 def median_seconds(result: Mapping[str, Any], name: str) -> float | None:

@@ -117,6 +117,19 @@ def test_equal_seconds_take_changed_runs_else_plain_ones_that_are_short_enough()
     assert scores_of(result, "no such method") == {}
 
 
+def test_a_rival_has_the_better_of_two_kinds_of_runs_that_are_short_enough():
+    result = made_up(("base", "rocket"))
+    set_scores(result, "rocket", [0.8])
+    set_scores(result, "base", [0.9], again=[0.7])
+    assert scores_of(result, "base", equal="seconds") == {0: 0.7}
+    assert scores_of(result, "base", equal="seconds", rival=True) == {0: 0.9}
+    set_scores(result, "base", [0.6], again=[0.7])
+    assert scores_of(result, "base", equal="seconds", rival=True) == {0: 0.7}
+    set_scores(result, "base", [0.9], again=[0.7])
+    result["methods"]["base"]["runs"][0]["seconds"] = 20.0
+    assert scores_of(result, "base", equal="seconds", rival=True) == {0: 0.7}
+
+
 def test_numbers_have_the_metric_s_unit():
     assert quality_text(0.97654, "accuracy") == "97.65"
     assert quality_text(0.00123, "auc", sign="+") == "+0.0012"
