@@ -7,6 +7,7 @@ from zoo.heads import replace_head, without_head
 from zoo.loading import load, load_into, load_light, preprocess_input
 from zoo.mobile import mobile_pair
 from zoo.preset import save_preset
+from zoo.spaces import ctr_pair_builder, wide_resnet_pair_builder
 from zoo.wide_resnet import wide_resnet_pair
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "MultiCategorical",
     "Numeric",
     "ctr_pair",
+    "ctr_pair_builder",
     "get_entry",
     "list_entries",
     "load",
@@ -27,5 +29,6 @@ __all__ = [
     "replace_head",
     "save_preset",
     "wide_resnet_pair",
+    "wide_resnet_pair_builder",
     "without_head",
 ]

@@ -46,6 +46,7 @@ def _ctr(
     told = {"light": _told(towers[0], light), "booster": _told(towers[1], booster), "sharing": "embeddings"}
     return Entry(
         build=parts.ctr(light, booster, light=towers[0], booster=towers[1]),
+        space=parts.ctr_space(booster, light=towers[0], booster=towers[1]),
         notes={**told, **(notes or {})},
         variants={**parts.ctr_variants(light, privileged), **(variants or {})},
         **{"paper": _PAPER, **rest},

@@ -11,6 +11,7 @@ from rocket_keras.launch.recipe import Tap
 from rocket_keras.pair import Pair
 from zoo.data import Dataset
 from zoo.preset import BOOSTER, LIGHT, METADATA, File, Preset
+from zoo.spaces import PairBuilder
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Entry:
         variants: Builder options of the pairs that methods ask for beside the entry's own.
         taps, maps: The layers that hints on features compare, and whether they are maps.
         sweep: Builder options of the light nets of a depth sweep, by label.
+        space: From the data set to the builder of a search; None for an entry that has none.
         method: Name of the row of `rocket_keras.methods.METHODS` by which the pretrained weights are made.
         weights: The pretrained weights; None for an entry that is a recipe only.
         limits: What a user of the weights should know, for the card.
@@ -67,6 +69,7 @@ class Entry:
     taps: Callable[[Pair], tuple[Tap, ...]] | None = None
     maps: bool = False
     sweep: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    space: Callable[[Dataset], PairBuilder] | None = None
     method: str = "rocket"
     weights: Weights | None = None
     limits: str = ""
@@ -84,6 +87,19 @@ class Entry:
             )
         packaged = Path(__file__).parent / "weights" / self.name
         return Preset(self.weights.url or str(packaged), self.weights.files)
+
+    def builder(self, data: Dataset) -> PairBuilder:
+        """Return the builder of a search over light nets under this entry's booster.
+
+        Raises:
+            ValueError: The entry has none.
+        """
+        if self.space is None:
+            raise ValueError(
+                f"expected an entry with light nets to search over, received {self.name!r}; give tuning.search a "
+                "builder of your own"
+            )
+        return self.space(data)
 
     def plan(self, data_dir: Path | None = None, seed: int = 0, recipe: Recipe | None = None) -> Plan:
         """Load the data and return what `launch` and `compare` need; `recipe` replaces the entry's own."""

@@ -32,6 +32,7 @@ def _wide_resnet(
     """Make the row of a WRN-`light`-`width` under a WRN-`booster`-`width`; `rest` are fields of the row."""
     return Entry(
         build=parts.wide_resnet(light, booster, width, sharing, dropout),
+        space=parts.wide_resnet_space(booster, width, dropout),
         notes={"sharing": sharing, **({"booster dropout": dropout} if dropout else {})},
         variants=parts.WRN_VARIANTS,
         taps=group_taps,

@@ -11,6 +11,7 @@ from rocket_keras.pair import Pair
 from zoo.ctr import ctr_pair
 from zoo.data import Dataset, cifar, svhn
 from zoo.mobile import mobile_pair
+from zoo.spaces import PairBuilder, ctr_pair_builder, wide_resnet_pair_builder
 from zoo.wide_resnet import wide_resnet_pair
 
 
@@ -60,6 +61,28 @@ def ctr(light_units: tuple[int, ...], booster_units: tuple[int, ...], **fixed: A
         return ctr_pair(features, **{**fixed, **units, **options})
 
     return build
+
+
+def ctr_space(booster_units: tuple[int, ...], **fixed: Any) -> Callable[[Dataset], PairBuilder]:
+    """Return what makes the builder of a search over light nets, without the data's privileged columns."""
+
+    def space(data: Dataset) -> PairBuilder:
+        features = [feature for feature in data.features if not feature.privileged]
+        return ctr_pair_builder(features, booster_units=booster_units, **fixed)
+
+    return space
+
+
+def wide_resnet_space(booster: int, width: int, booster_dropout: float = 0.0) -> Callable[[Dataset], PairBuilder]:
+    """Return what makes the builder of a search over the depth and the sharing of a Wide ResNet's light net."""
+
+    def space(data: Dataset) -> PairBuilder:
+        shape = data.train.x.shape[1:]  # type: ignore[union-attr]  # images are one array
+        fixed: dict[str, Any] = {"width": width, "num_classes": data.num_classes, "booster_dropout": booster_dropout}
+        depths = [depth for depth in (10, 16, 22, 28) if depth < booster]
+        return wide_resnet_pair_builder(depths, booster_depth=booster, input_shape=shape, **fixed)
+
+    return space
 
 
 WRN_VARIANTS: Mapping[str, Mapping[str, Any]] = {

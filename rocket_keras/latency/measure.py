@@ -115,7 +115,7 @@ def measure_latency(
         times_ms: A list that gets each request's milliseconds.
 
     Raises:
-        ValueError: A count below 1, too few rows, a rate or budget that is not above 0, an unknown percentile, or no rows for
+        ValueError: A count below 1, too few rows, a rate or budget not above 0, an unknown percentile, or no rows for
             an ONNX file.
         ImportError: ONNX Runtime, SciPy, onnx, or the exporter that `export_light` needs is missing.
     """

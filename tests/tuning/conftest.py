@@ -1,0 +1,47 @@
+import io
+import runpy
+from pathlib import Path
+
+import keras
+import pytest
+from rich.console import Console
+
+from tuning import LatencyBudget, LightHyperModel, Meter, Training
+
+SMALL = runpy.run_path(str(Path(__file__).with_name("small_space.py")))
+build, rows = SMALL["build"], SMALL["rows"]
+
+
+@pytest.fixture
+def data():
+    return {"train": rows(256, 1), "validation": rows(200, 2)}
+
+
+@pytest.fixture
+def training():
+    def make(**changes):
+        settings = {
+            "epochs": 2,
+            "batch_size": 64,
+            "metric": "auc",
+            "optimizer": lambda steps: keras.optimizers.Adam(0.01),
+        }
+        return Training(**{**settings, **changes})
+
+    return make
+
+
+@pytest.fixture
+def hypermodel():
+    return LightHyperModel(build)
+
+
+@pytest.fixture
+def meter():
+    """A meter whose budget is one of multiply-adds: it needs no clock."""
+    return lambda limit: Meter(LatencyBudget(multiply_adds=limit))
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=200)

@@ -1,0 +1,91 @@
+"""Measurements on disk: a JSON file each, so that a net of the same shape is measured once on a machine."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from rocket_keras.latency import processor
+from rocket_keras.launch.run_folder import write_json
+
+
+def architecture(model: keras.Model) -> str:
+    """Return a hash of a net's shape: its layers, sizes and connections, whatever the layers are called."""
+    config = keras.Model(model.inputs, model.outputs).get_config() if isinstance(model, keras.Sequential) else None
+    config = config or model.get_config()
+    names = {layer["name"]: f"layer_{i}" for i, layer in enumerate(config["layers"])}
+    inputs = {tensor.name for tensor in model.inputs}
+    return _hash(_renamed({**config, "name": ""}, {k: v for k, v in names.items() if k not in inputs}))
+
+
+def machine() -> dict[str, Any]:
+    """Return what makes two machines the same for a measurement."""
+    return {"processor": processor(), "cores": os.cpu_count()}
+
+
+class MeasurementCache:
+    """A folder of measurements by key, each with the machine that it was taken on.
+
+    Args:
+        folder: Made where it does not exist; None keeps measurements in memory alone.
+
+    Attributes:
+        foreign: Keys of measurements that were found, but of another machine: they are not used.
+        trouble: Why the disk took no measurement, if it did not; those are kept in memory.
+    """
+
+    def __init__(self, folder: Path | None):
+        self.folder, self.here = folder, machine()
+        self.memory: dict[str, dict[str, Any]] = {}
+        self.foreign: set[str] = set()
+        self.trouble: str | None = None
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Return the measurement of that key, or None where there is none of this machine."""
+        if key in self.memory:
+            return self.memory[key]
+        try:
+            entry = json.loads(self._path(key).read_text(encoding="utf-8")) if self.folder else None
+        except (OSError, ValueError):  # none, or one cut short: it is measured again
+            return None
+        if entry is None or entry.get("machine") != self.here:
+            if entry is not None:
+                self.foreign.add(key)
+            return None
+        self.memory[key] = entry["measurement"]
+        return entry["measurement"]
+
+    def put(self, key: str, measurement: dict[str, Any]) -> None:
+        """Keep a measurement; a disk that takes none is noted, not raised: nothing measured is lost."""
+        self.memory[key] = measurement
+        if self.folder is None:
+            return
+        try:
+            write_json(self._path(key), {"machine": self.here, "measurement": measurement})
+        except OSError as error:
+            self.trouble = f"{self.folder} takes no measurement ({error}); they are kept in memory for this search"
+
+    def _path(self, key: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{key}.json"
+
+
+def key_of(**parts: Any) -> str:
+    """Return a key of plain values."""
+    return _hash(parts)
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_renamed(item, names) for item in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

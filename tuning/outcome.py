@@ -1,0 +1,73 @@
+"""What became of every candidate, and which of them wins."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from rocket_keras import Latency
+from tuning.confirm import confirm
+from tuning.gate import Look, frozen, hyperparameters, shape_of
+from tuning.hypermodel import served
+from tuning.oracles import WithinBudget
+from tuning.result import NoFeasibleModel, Row, nothing_feasible
+from tuning.training import Training
+
+_MEASURED = ("parameters", "multiply_adds", "artefact_bytes", "peak_memory_mb", "latency", "share")
+
+
+def candidate_rows(oracle: WithinBudget, training: Training) -> list[Row]:
+    """Return a row for every candidate: trials first, in their order, then what never became one."""
+    gate, rows, seen = oracle.gate, list[Row](), set[Any]()
+    for trial_id in sorted(oracle.trials):
+        trial = oracle.trials[trial_id]
+        values = shape_of(trial.hyperparameters.values)
+        look = gate.look(trial.hyperparameters.values, oracle.hyperparameters)
+        seen.add(frozen(values))
+        epochs = len(trial.metrics.get_history(oracle.objective.name)) if trial.score is not None else 0
+        status, why = _status(trial, epochs, training), trial.message or look.measurement.why
+        told = {"trial": trial_id, "status": status, "values": values, "metric": trial.score, "epochs": epochs}
+        rows.append({**told, **_measured(look), "why": why})
+    for key, look in gate.looks.items():
+        if key not in seen and not look.feasible:
+            told = {"trial": None, "status": look.measurement.decision, "values": look.values}
+            rows.append({**told, "metric": None, "epochs": 0, **_measured(look), "why": look.measurement.why})
+    return rows
+
+
+def confirmed_winner(rows: list[Row], oracle: WithinBudget, say: Callable[[str], None]) -> tuple[Row, Latency | None]:
+    """Return the best trained row that a fresh process confirms, and its latency; rows that it refutes are marked.
+
+    Raises:
+        NoFeasibleModel: There is none.
+    """
+    budget, hypermodel = oracle.gate.meter.budget, oracle.gate.hypermodel
+    trained = [row for row in rows if row["metric"] is not None]
+    sign = -1 if oracle.objective.direction == "max" else 1
+    for row in sorted(trained, key=lambda row: sign * row["metric"]):
+        net = served(hypermodel.candidate(hyperparameters(oracle, row["values"])))
+        latency = confirm(net, oracle.gate.meter)
+        if latency is None or latency.decision == "within":
+            return row, latency
+        row["status"] = "refuted"
+        row["why"] = f"the last measurement had p50 {latency.p50_ms:.3f} ms, p99 {latency.p99_ms:.3f} ms"
+        say(f"refuted: {row['values']}, {row['why']}")
+    failed = [row for row in rows if row["status"] == "failed"]
+    if failed and not trained:
+        raise NoFeasibleModel(
+            f"every candidate within {budget.describe()} failed in training, {len(failed)} of them: "
+            f"{failed[0]['why'] or 'its worker told no reason'}",
+            rows,
+        )
+    raise nothing_feasible(rows, budget, oracle.gave_up or "no candidate was confirmed")
+
+
+def _status(trial: Any, epochs: int, training: Training) -> str:
+    if trial.status != "COMPLETED":
+        return "failed"
+    wanted = trial.hyperparameters.values.get("tuner/epochs", training.epochs)
+    return "dropped" if epochs < wanted and training.in_fleets else "completed"
+
+
+def _measured(look: Look) -> Row:
+    found = dataclasses.asdict(look.measurement)
+    return {**{name: found[name] for name in _MEASURED}, "measured_by": look.measured_by}

@@ -1,0 +1,297 @@
+"""`tuning.search`: from a builder and a budget to the best light net within it."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+
+from rocket_keras import Latency, Pair, hints
+from rocket_keras.launch.provenance import device, git_commit, versions
+from rocket_keras.launch.run_folder import claim
+from tuning.bayesian import BayesianOracle
+from tuning.board import Board
+from tuning.budget import LatencyBudget
+from tuning.cache import MeasurementCache, machine
+from tuning.distributed import role
+from tuning.gate import Gate, defaults, hyperparameters
+from tuning.hypermodel import Builder, LightHyperModel, served
+from tuning.measure import Meter
+from tuning.oracles import GridOracle, HyperbandOracle, RandomOracle, WithinBudget
+from tuning.outcome import candidate_rows, confirmed_winner
+from tuning.result import NoFeasibleModel, Row, SearchResult, pareto_front
+from tuning.rows import Rows, as_rows
+from tuning.training import Course, Training, same_start
+from tuning.tuner import LatencyTuner
+
+ORACLES: dict[str, type[WithinBudget]] = {
+    "bayesian": BayesianOracle,
+    "random": RandomOracle,
+    "hyperband": HyperbandOracle,
+    "grid": GridOracle,
+}
+
+
+def search(
+    builder: Builder | keras_tuner.HyperModel,
+    budget: LatencyBudget,
+    train: Any,
+    validation: Any,
+    max_trials: int = 20,
+    oracle: str = "bayesian",
+    *,
+    training: Training | None = None,
+    epochs: int = 1,
+    batch_size: int = 1024,
+    optimizer: Callable[[int], keras.optimizers.Optimizer] | None = None,
+    hint: Callable[[], keras.distillation.DistillationLoss] = hints.SquaredLogitHint,
+    hint_weight: Any = 1.0,
+    light_to_shared: bool = False,
+    metric: str = "auc",
+    objective: keras_tuner.Objective | None = None,
+    fleet_size: int = 8,
+    halving: int = 2,
+    seed: int = 0,
+    headroom: float = 0.1,
+    patience: int = 100,
+    folder: str | Path = "search",
+    cache: str | Path | None = None,
+    encoder: Any = None,
+    console: Any = None,
+    lease_seconds: float = 180.0,
+    told: dict[str, Any] | None = None,
+    **fit_options: Any,
+) -> SearchResult | None:
+    """Find the light net with the best validation metric whose measured latency, as exported, meets a budget.
+
+    Each candidate is built untrained, exported and measured; only one within the budget is trained. Light nets of one
+    booster are trained in one launch (`rocket_keras.Fleet`), of which the worse halves are dropped on the way. The
+    winner is measured once more by a fresh process, and trained again from the beginning. The same call goes on with a
+    search that was interrupted.
+
+    Args:
+        builder: From `keras_tuner.HyperParameters` to a `rocket_keras.Pair`, such as `zoo.ctr_pair_builder(...)`; or to
+            a compiled Rocket or model, or a `keras_tuner.HyperModel` of these, whose own `fit` then trains.
+        budget: What a request may take, and what the light net may weigh.
+        train, validation: `(x, y)`, `(x, y, groups)` or a split with these; arrays. Requests for the measurements are
+            drawn from the validation rows.
+        max_trials: Candidates that are trained; what misses the budget does not count. Hyperband counts by itself.
+        oracle: `"bayesian"`, `"random"`, `"hyperband"` or `"grid"`.
+        training: How pairs are trained, instead of `epochs` to `halving` below.
+        epochs, batch_size: Of each candidate.
+        optimizer: From the number of training steps to a fresh optimizer; Adam by default.
+        hint, hint_weight, light_to_shared: As in `rocket_keras.Rocket`; the hint from a function. With
+            `light_to_shared=True` candidates cannot share a launch, and are trained one after the other.
+        metric: What is chosen by, on validation: `"auc"`, `"gauc"`, `"accuracy"` or `"log_loss"`.
+        objective: What is chosen by where the builder compiles its models: a name that their `fit` logs.
+        fleet_size: Light nets in one launch.
+        halving: Of so many light nets one goes on, after a quarter and after half of the epochs where there are eight;
+            1 drops none.
+        seed: Of proposals, initial weights and batches.
+        headroom: Share of each limit of time that stays free when candidates are measured, so that the winner meets the
+            whole budget again and again.
+        patience: Candidates in a row that may miss the budget before the search gives up.
+        folder: Where the search is kept, to go on from, and its results: `search.json`, `pareto.png`, `report.html`,
+            `light.keras`, `light.onnx`.
+        cache: Folder of measurements, shared between searches; `folder / "measurements"` otherwise.
+        encoder: What turns raw values into the net's inputs; goes into `light.onnx`, as in `rk.export_light`.
+        console: A `rich.console.Console` for the table of what runs; standard error by default.
+        lease_seconds: Silence of a worker after which the chief gives its trial to another one.
+        told: Further facts for `search.json`, such as the data's name.
+        **fit_options: For the `fit` of a user's HyperModel.
+
+    Returns:
+        The result; None in a worker of Keras Tuner's chief/worker mode, where the chief has it.
+
+    Raises:
+        NoFeasibleModel: No candidate meets the budget, or the budget is below what the runtime itself takes.
+        ValueError: Arguments that contradict each other, or a folder of another search.
+    """
+    if oracle not in ORACLES:
+        raise ValueError(f"expected `oracle` as one of {', '.join(ORACLES)}, received {oracle!r}; choose one of them")
+    if max_trials < 1:
+        raise ValueError(f"expected `max_trials` of at least 1, received {max_trials}; it counts trained candidates")
+    training = training or Training(
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer or (lambda steps: keras.optimizers.Adam()),
+        metric=metric,
+        hint=hint,
+        hint_weight=hint_weight,
+        light_to_shared=light_to_shared,
+        fleet_size=fleet_size,
+        halving=halving,
+        seed=seed,
+    )
+    run = _Search(
+        builder, budget, as_rows(train, "train"), as_rows(validation, "validation"), training, Path(folder), fit_options
+    )
+    run.prepare(headroom, Path(cache) if cache else None, console)
+    return run.go(oracle, max_trials, objective, patience, lease_seconds, encoder, told or {})
+
+
+class _Search:
+    """The state of one search; its methods are its steps, in their order."""
+
+    def __init__(
+        self,
+        builder: Any,
+        budget: LatencyBudget,
+        train: Rows,
+        validation: Rows,
+        training: Training,
+        folder: Path,
+        fit_options: dict[str, Any],
+    ):
+        self.budget, self.train, self.validation, self.training = budget, train, validation, training
+        self.folder, self.fit_options = folder, fit_options
+        self.hypermodel = LightHyperModel(builder, lambda pair: training.rocket(pair, train))
+        self.seconds: dict[str, float] = {}
+
+    def prepare(self, headroom: float, cache: Path | None, console: Any) -> None:
+        """Make what measures, and what shows."""
+        self.cache = MeasurementCache(cache or self.folder / "measurements")
+        self.meter = Meter(self.budget, self.validation.x, headroom, self.cache)
+        self.board = Board(console, self.budget, self.training.metric)
+        self.gate = Gate(self.hypermodel, self.meter, self.board.look)
+
+    def go(
+        self,
+        oracle: str,
+        max_trials: int,
+        objective: keras_tuner.Objective | None,
+        patience: int,
+        lease_seconds: float,
+        encoder: Any,
+        told: dict[str, Any],
+    ) -> SearchResult | None:
+        """Search, confirm, train the winner again, and write."""
+        begun = time.perf_counter()
+        settings = {"oracle": oracle, "budget": dataclasses.asdict(self.budget), "seed": self.training.seed}
+        if role() != "worker":
+            claim(self.folder, settings)
+        tuner, guide = self._tuner(oracle, max_trials, objective, patience, lease_seconds)
+        floor = self._floor() if role() != "worker" else None
+        with self.board:
+            if tuner.makes_pairs:
+                tuner.search(self.train, self.validation)
+            else:
+                validation_data = (self.validation.x, self.validation.y)
+                tuner.search(self.train.x, self.train.y, validation_data=validation_data, verbose=0, **self.fit_options)
+        if role() == "worker":
+            return None
+        self.seconds["search"] = time.perf_counter() - begun
+        rows = candidate_rows(guide, self.training)
+        row, latency = confirmed_winner(rows, guide, self.board.say)
+        self.board.say(f"winner {row['values']}: {tuner.oracle.objective.name} {row['metric']:.4f}; training it again")
+        begun = time.perf_counter()
+        pair, model, again = self._again(tuner, row)
+        self.seconds["retraining"] = time.perf_counter() - begun
+        result = SearchResult(
+            pair=pair,
+            model=model,
+            values=row["values"],
+            metric=self.training.metric if tuner.makes_pairs else guide.objective.name,
+            direction=guide.objective.direction,
+            score=row["metric"],
+            retrained_score=again,
+            latency=latency,
+            rows=rows,
+            front=pareto_front(rows, guide.objective.direction),
+            latency_model=self.gate.model.errors if self.gate.model else None,
+            floor=floor,
+            facts={**settings, **self._facts(guide), **told},
+        )
+        return self._written(result, encoder)
+
+    def _tuner(
+        self, oracle: str, max_trials: int, objective: Any, patience: int, lease_seconds: float
+    ) -> tuple[LatencyTuner, WithinBudget]:
+        training = self.training
+        goal = objective or keras_tuner.Objective(f"val_light_{training.metric}", training.direction)
+        options: dict[str, Any] = (
+            {"max_epochs": training.epochs} if oracle == "hyperband" else {"max_trials": max_trials}
+        )
+        lease = lease_seconds if role() == "chief" else None
+        # Keras Tuner takes a seed of 0 for none.
+        guide = ORACLES[oracle](self.gate, patience, lease, objective=goal, seed=training.seed + 1, **options)
+        tuner = LatencyTuner(
+            guide, self.hypermodel, training, self.board.say, directory=str(self.folder), project_name="trials"
+        )
+        return tuner, guide
+
+    def _floor(self) -> Latency | None:
+        """Measure what the runtime itself takes, and stop where that is over the budget already."""
+        hp = keras_tuner.HyperParameters()
+        floor = self.meter.floor(served(self.hypermodel.candidate(hp)))
+        if floor is not None and floor.decision == "over":
+            share = max(getattr(floor, name) / limit for name, limit in self.meter.limits_ms.items())
+            raise NoFeasibleModel(
+                f"no light net within {self.budget.describe()}: a net that does nothing takes p50 "
+                f"{floor.p50_ms:.4f} ms, p99 {floor.p99_ms:.4f} ms here; widen the budget, or ask for fewer rows a "
+                "request",
+                share=share,
+            )
+        return floor
+
+    def _again(self, tuner: LatencyTuner, row: Row) -> tuple[Pair | None, keras.Model, float]:
+        """Train the winner from the beginning, and keep its best epoch's weights."""
+        hp = hyperparameters(tuner.oracle, row["values"])
+        keras.utils.set_random_seed(self.training.seed)
+        if not tuner.makes_pairs:
+            model = self.hypermodel.build(hp)
+            data = (self.validation.x, self.validation.y)
+            options = {"validation_data": data, "verbose": 0, **self.fit_options}
+            history = self.hypermodel.fit(hp, model, self.train.x, self.train.y, **options)
+            values = getattr(history, "history", {}).get(tuner.oracle.objective.name, [row["metric"]])
+            pair = getattr(model, "pair", None)
+            return pair, served(model), float(values[-1])
+        pair = self.hypermodel.candidate(hp)
+        same_start(pair, self.training.seed)
+        course = Course({"winner": pair}, self.training, self.train, self.validation, self.training.epochs)
+        best = course.run_to_best()
+        return pair, pair.light, best
+
+    def _facts(self, guide: WithinBudget) -> dict[str, Any]:
+        return {
+            "space": [parameter.get_config() for parameter in guide.hyperparameters.space],
+            "defaults": defaults(guide.hyperparameters),
+            "trials": len(guide.trials),
+            "rejected": sum(not look.feasible for look in self.gate.looks.values()),
+            "stopped": guide.gave_up or "all trials were made",
+            "training": {
+                name: getattr(self.training, name)
+                for name in ("epochs", "batch_size", "metric", "light_to_shared", "fleet_size", "halving", "seed")
+            },
+            "rows": {"train": len(self.train), "validation": len(self.validation)},
+            "foreign_measurements": len(self.cache.foreign),
+            "machine": machine(),
+            "backend": keras.backend.backend(),
+            "device": device(),
+            "versions": versions(),
+            "git_commit": git_commit(),
+            "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+        }
+
+    def _written(self, result: SearchResult, encoder: Any) -> SearchResult:
+        from rocket_keras import export_light
+
+        rows = self.validation.rows(slice(min(len(self.validation), 64))).x
+        export_light(result.model, self.folder / "light.keras", rows)
+        export_light(result.model, self.folder / "light.onnx", rows, encoder)
+        result.save(self.folder)
+        for line in self.notes():
+            self.board.say(line)
+        return result
+
+    def notes(self) -> list[str]:
+        """Return what a user should know of the measurements."""
+        lines = []
+        if self.cache.foreign:
+            lines.append(f"{len(self.cache.foreign)} measurements of another machine were ignored")
+        if self.cache.trouble:
+            lines.append(self.cache.trouble)
+        return lines
