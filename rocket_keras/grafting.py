@@ -6,15 +6,9 @@ from typing import Any
 import keras
 
 from rocket_keras.counterparts import counterparts
-from rocket_keras.graph import run_apart, run_once
+from rocket_keras.graph import Call, run_once
 from rocket_keras.pair import Pair, common_inputs, input_structure
-
-
-class Tail(keras.Model):
-    """A light net from the tensors where it leaves the booster to its logits."""
-
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
-        """Return none: masks go in, and what comes out has the mask that the inner layers gave it."""
+from rocket_keras.tail import Tail
 
 
 def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
@@ -38,50 +32,41 @@ def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
     first = next(iter(pairs))
     host = pairs[first].booster
     memo: dict[Any, Any] = {}
-    logits = run_once(host, {id(tensor): tensor for tensor in host.inputs}, memo)
+    logits, calls = run_once(host, {id(tensor): tensor for tensor in host.inputs}, memo)
+    trunk = keras.tree.flatten([call.result for call in calls])
     booster = keras.Model(host.input, logits, name=host.name)
     inputs: dict[str, keras.KerasTensor] = {}  # that the booster does not have
     found, outputs = {}, {"booster": logits}
+    names = {layer.name for layer in host.operations}
     for name, pair in pairs.items():
-        stand_ins, copies = _layers(name, pair, first, host)
-        light = _light(name, pair, _fed(pair, host, inputs), memo, stand_ins, host)
+        stand_in, copies = _layers(name, pair, first, host)
+        light, calls = _light(pair, _fed(pair, host, inputs), memo, stand_in)
+        _check_states(name, calls, host)
         for layer, copy in copies:
             for variable, twin in zip(_variables(layer), _variables(copy), strict=True):
                 twin.assign(variable)
         found[name] = Pair(light, booster, privileged=pair.privileged)
         _check_shared(name, pair, found[name])
-        read, stand_ins_read, tail = run_apart(light, memo)
-        tail_name = _free(f"light_{name}", {layer.name for layer in host.operations})
-        outputs[name] = Tail(stand_ins_read, tail, name=tail_name)(read)
+        tail = Tail(calls, light.outputs[0], [*trunk, *light.inputs], _free(f"light_{name}", names))
+        outputs[name] = tail(tail.read)
     _check_apart(found)
     return found, keras.Model(input_structure(booster, list(inputs.values())), outputs, name="joint")
 
 
 def _light(
-    name: str,
-    pair: Pair,
-    fed: dict[int, keras.KerasTensor],
-    memo: Mapping[Any, Any],
-    stand_in: Callable[[Any], Any],
-    host: keras.Model,
-) -> keras.Model:
-    """Return the light net on the booster's tensors.
+    pair: Pair, fed: dict[int, keras.KerasTensor], memo: Mapping[Any, Any], stand_in: Callable[[Any], Any]
+) -> tuple[keras.Model, list[Call]]:
+    """Return the light net on the booster's tensors, and the calls that it makes beside the booster's.
 
     Args:
-        name: The pair's name.
         pair: The pair as it was given.
         fed: For the id of each of the light net's inputs, the tensor to use instead.
         memo: What `run_once` noted of the booster.
         stand_in: For each of the light net's layers the one to call.
-        host: The booster.
     """
-    mine = dict(memo)
-    logits = run_once(pair.light, fed, mine, stand_in)
+    logits, calls = run_once(pair.light, fed, dict(memo), stand_in)
     inputs = keras.tree.map_structure(lambda tensor: fed[id(tensor)], pair.light.input)
-    light = keras.Model(inputs, logits, name=pair.light.name)
-    called = {key[0] for key in mine if key not in memo}
-    _check_states(name, [layer for layer in light.layers if id(layer) in called], host)
-    return light
+    return keras.Model(inputs, logits, name=pair.light.name), calls
 
 
 def _layers(name: str, pair: Pair, first: str, host: keras.Model) -> tuple[Callable[[Any], Any], list[Any]]:
@@ -137,11 +122,11 @@ def _free(name: str, taken: Iterable[str]) -> str:
     return name
 
 
-def _check_states(name: str, called: Iterable[keras.Layer], host: keras.Model) -> None:
+def _check_states(name: str, calls: Iterable[Call], host: keras.Model) -> None:
     """Raise for a shared layer that keeps a state (BatchNorm, Dropout) and sees a tensor of the light net's own."""
     states = {id(variable) for layer in host.layers if layer.trainable for variable in layer.non_trainable_variables}
-    for layer in called:
-        if any(id(variable) in states for variable in layer.variables):
+    for layer in (call.layer for call in calls):
+        if any(id(variable) in states for variable in _variables(layer)):
             raise ValueError(
                 f"The light net of {name!r} calls the booster's layer {layer.name!r} on a tensor of its own, and would "
                 f"move the state that this {type(layer).__name__} keeps. Give the light net a layer of its own."

@@ -1,11 +1,20 @@
 """Reading and re-running functional graphs, through Keras's public interface alone."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 
 _SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "log_softmax", "sparsemax")
+
+
+class Call(NamedTuple):
+    """One call of a layer in a graph."""
+
+    layer: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
 
 
 def graph_model(model: Any, head: str) -> keras.Model:
@@ -65,81 +74,34 @@ def run_once(
     inputs: dict[int, keras.KerasTensor],
     memo: dict[Any, Any],
     stand_in: Callable[[Any], Any] = lambda layer: layer,
-) -> keras.KerasTensor:
+) -> tuple[keras.KerasTensor, list[Call]]:
     """Run the model's own layers on other input tensors, each layer once per distinct argument.
 
     Args:
         model: Functional model with one output.
         inputs: For the id of each of the model's input tensors, the tensor to use instead.
-        memo: Results so far, shared between the models of one joint graph. A key is the id of the layer, then the ids
-            of its tensors and the other arguments as text.
+        memo: Results so far, shared between the models of one joint graph.
         stand_in: For each layer of the model the one to call; it may be asked several times.
 
     Returns:
-        The output tensor, `(batch, ...)`.
+        The output tensor, `(batch, ...)`, and the calls whose results were not in `memo` before, in their order.
     """
+    calls: list[Call] = []
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        key = _key(layer, args, kwargs)
+        key = (id(layer), *(_identity(leaf) for leaf in keras.tree.flatten((args, kwargs))))
         if key not in memo:
             memo[key] = layer(*args, **kwargs)
+            calls.append(Call(layer, args, kwargs, memo[key]))
         return memo[key]
 
-    return _run(model, lambda tensor: inputs[id(tensor)], call, stand_in)
-
-
-def run_apart(
-    model: keras.Model, memo: Mapping[Any, Any]
-) -> tuple[list[keras.KerasTensor], list[keras.KerasTensor], keras.KerasTensor]:
-    """Run those of the model's calls that another model's graph does not have, on stand-ins for what they read of it.
-
-    Args:
-        model: Functional model with one output, on tensors of the other model where both make the same call.
-        memo: What `run_once` noted of the other model.
-
-    Returns:
-        The tensors that are read, inputs of the model or results in `memo`; for each one the tensor that was read
-        instead, the only result of a layer of its own; the output, which follows from these alone.
-    """
-    common = {id(tensor): tensor for tensor in [*model.inputs, *keras.tree.flatten(list(memo.values()))]}
-    read: dict[int, tuple[keras.KerasTensor, keras.KerasTensor]] = {}
-
-    def instead(leaf: Any) -> Any:
-        if id(leaf) not in common:
-            return leaf
-        if id(leaf) not in read:
-            read[id(leaf)] = (leaf, keras.layers.Identity()(leaf))
-        return read[id(leaf)][1]
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        key = _key(layer, args, kwargs)
-        if key in memo:
-            return memo[key]
-        args, kwargs = keras.tree.map_structure(instead, (args, kwargs))
-        return layer(*args, **kwargs)
-
-    output = instead(_run(model, lambda tensor: tensor, call, lambda layer: layer))
-    tensors, stand_ins = ([pair[side] for pair in read.values()] for side in (0, 1))
-    return tensors, stand_ins, output
-
-
-def _run(
-    model: keras.Model,
-    fed: Callable[[keras.KerasTensor], keras.KerasTensor],
-    call: Callable[..., Any],
-    stand_in: Callable[[Any], Any],
-) -> keras.KerasTensor:
     again = keras.models.clone_model(
         model,
-        input_tensors=keras.tree.map_structure(fed, model.input),
+        input_tensors=keras.tree.map_structure(lambda tensor: inputs[id(tensor)], model.input),
         clone_function=stand_in,
         call_function=call,
     )
-    return again.outputs[0]
-
-
-def _key(layer: Any, args: Any, kwargs: Any) -> tuple[Any, ...]:
-    return (id(layer), *(_identity(leaf) for leaf in keras.tree.flatten((args, kwargs))))
+    return again.outputs[0], calls
 
 
 def _identity(leaf: Any) -> Any:

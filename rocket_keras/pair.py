@@ -150,9 +150,9 @@ def _join(light: keras.Model, booster: keras.Model, taps: dict[str, Any], inputs
     if all(inputs[id(tensor)] is tensor for tensor in light.inputs):
         return keras.Model(structure, {"light": light.outputs[0], "booster": booster.outputs[0], **taps}, name="joint")
     memo: dict[Any, Any] = {}
-    outputs = {"light": run_once(light, inputs, memo), "booster": run_once(booster, inputs, memo)}
-    for name, tensor in taps.items():
-        outputs[name] = run_once(_model_up_to(name, tensor, (light, booster)), inputs, memo)
+    models = {"light": light, "booster": booster}
+    models |= {name: _model_up_to(name, tensor, (light, booster)) for name, tensor in taps.items()}
+    outputs = {name: run_once(model, inputs, memo)[0] for name, model in models.items()}
     return keras.Model(structure, outputs, name="joint")
 
 
