@@ -190,12 +190,15 @@ class Fleet(HeadsModel):
         # Now, not in the first step: load_weights fills only a state that is there.
         self.optimizer.build(self.trainable_variables)
 
+    def _booster(self) -> keras.Model:
+        return next(iter(self.pairs.values())).booster
+
     def _joined_optimizer(self, optimizer: Any, booster_optimizer: Any) -> FleetOptimizer:
         return FleetOptimizer.of(optimizer, booster_optimizer, self._owned_variables())
 
     def _owned_variables(self) -> dict[str, list[keras.Variable]]:
         """Return the trainable variables that each net moves, light nets first, `"booster"` last."""
-        booster = next(iter(self.pairs.values())).booster.trainable_variables
+        booster = self._booster().trainable_variables
         shared = {id(variable) for variable in booster}
         owned = {}
         for name, pair in self.pairs.items():

@@ -7,8 +7,8 @@ import keras
 
 from rocket_keras.counterparts import counterparts
 from rocket_keras.graph import Call, run_once
+from rocket_keras.light_nets import LightNets
 from rocket_keras.pair import Pair, common_inputs, input_structure
-from rocket_keras.tail import Tail
 
 
 def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
@@ -22,8 +22,8 @@ def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
         pairs: Pairs by name, at least one. Taps are left out.
 
     Returns:
-        The grafted pairs by name, and their joint graph: all inputs to `{"booster": logits, name: logits, ...}`. Each
-        light net lies in it as one layer, from the tensors where it leaves the booster to its logits.
+        The grafted pairs by name, and their joint graph: all inputs to `{"booster": logits, name: logits, ...}`. The
+        light nets lie in it as one layer, from the tensors where they leave the booster to their logits.
 
     Raises:
         ValueError: Boosters of different architecture, a layer that cannot be followed into the first booster, a shared
@@ -33,11 +33,10 @@ def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
     host = pairs[first].booster
     memo: dict[Any, Any] = {}
     logits, calls = run_once(host, {id(tensor): tensor for tensor in host.inputs}, memo)
-    trunk = keras.tree.flatten([call.result for call in calls])
+    tensors, own_calls = keras.tree.flatten([call.result for call in calls]), []
     booster = keras.Model(host.input, logits, name=host.name)
     inputs: dict[str, keras.KerasTensor] = {}  # that the booster does not have
-    found, outputs = {}, {"booster": logits}
-    names = {layer.name for layer in host.operations}
+    found = {}
     for name, pair in pairs.items():
         stand_in, copies = _layers(name, pair, first, host)
         light, calls = _light(pair, _fed(pair, host, inputs), memo, stand_in)
@@ -47,9 +46,13 @@ def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
                 twin.assign(variable)
         found[name] = Pair(light, booster, privileged=pair.privileged)
         _check_shared(name, pair, found[name])
-        tail = Tail(calls, light.outputs[0], [*trunk, *light.inputs], _free(f"light_{name}", names))
-        outputs[name] = tail(tail.read)
+        own_calls += calls
+        tensors += light.inputs
     _check_apart(found)
+    outputs = {name: pair.light.outputs[0] for name, pair in found.items()}
+    names = {layer.name for layer in host.operations}
+    light_nets = LightNets(own_calls, outputs, tensors, name=_free("light_nets", names))
+    outputs = {"booster": logits, **light_nets(light_nets.read)}
     return found, keras.Model(input_structure(booster, list(inputs.values())), outputs, name="joint")
 
 

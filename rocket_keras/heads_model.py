@@ -1,6 +1,6 @@
 """What Rocket and Fleet have in common: a model of several heads, each with its label loss and metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +17,7 @@ from rocket_keras.train_step import TrainStep
 class HeadsModel(TrainStep, keras.Model):
     """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
 
-    Subclasses write `loss_terms`, `routes`, `routed`, `non_finite_terms` and `_joined_optimizer`.
+    Subclasses write `loss_terms`, `routes`, `routed`, `non_finite_terms`, `_booster` and `_joined_optimizer`.
 
     Attributes:
         joint: The graph: inputs to a dict of logits by head, and further outputs that serve training alone.
@@ -95,7 +95,24 @@ class HeadsModel(TrainStep, keras.Model):
 
     def layer_losses(self) -> Any:
         """Return the sum of regularisation and `add_loss` terms of the layers, a scalar."""
-        return sum((ops.cast(ops.sum(loss), "float32") for loss in self.losses), start=0.0)
+        return _summed(self.losses)
+
+    def route_losses(self, routes: Sequence[Route], terms: Mapping[str, Any], extra: Any) -> list[Any]:
+        """Return what each route differentiates: the sum of its terms and of layers' own losses, a scalar each.
+
+        A light net's layers may have losses of their activations, which would reach the shared variables: where the
+        booster is moved, the losses of its layers alone count.
+
+        Args:
+            routes: What `routes` returned.
+            terms: What `loss_terms` returned.
+            extra: What `layer_losses` returned.
+        """
+        of_booster = _summed(self._booster().losses)
+        return [
+            sum(terms[name] for name in route.terms) + (of_booster if "booster" in route.terms else extra)
+            for route in routes
+        ]
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update every metric on every head and return all of them."""
@@ -153,6 +170,14 @@ class HeadsModel(TrainStep, keras.Model):
         self._compiled_with = given
         super().compile(optimizer=optimizer, metrics=metrics[0], weighted_metrics=metrics[1], **rest)
 
+    def _booster(self) -> keras.Model:
+        # A method: Keras would save what a property returns, a second time.
+        raise TypeError(f"{type(self).__name__} must define _booster().")
+
     def _joined_optimizer(self, optimizer: Any, booster_optimizer: Any) -> keras.optimizers.Optimizer:
         """Return the one optimizer that Keras sees."""
         raise TypeError(f"{type(self).__name__} must define _joined_optimizer().")
+
+
+def _summed(losses: Sequence[Any]) -> Any:
+    return sum((ops.cast(ops.sum(loss), "float32") for loss in losses), start=0.0)

@@ -136,6 +136,9 @@ class Rocket(HeadsModel):
         config["label_weight"] = keras.saving.deserialize_keras_object(config["label_weight"])
         return cls(pair, **config)
 
+    def _booster(self) -> keras.Model:
+        return self.pair.booster
+
     def _joined_optimizer(self, optimizer: Any, booster_optimizer: Any) -> keras.optimizers.Optimizer:
         if booster_optimizer is None:
             return optimizer

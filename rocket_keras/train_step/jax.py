@@ -54,7 +54,7 @@ class TrainStep:
             y_pred = self(x, training=True)
             terms = self.loss_terms(y, y_pred, sample_weight)
             extra = self.layer_losses()
-            losses = [self.optimizer.scale_loss(sum(terms[name] for name in route.terms) + extra) for route in routes]
+            losses = [self.optimizer.scale_loss(loss) for loss in self.route_losses(routes, terms, extra)]
         after = [[scope.get_current_value(v) for v in variables] for variables in (owners[1], owners[3])]
         return losses, (self.whole_loss(terms, extra), y_pred, *after)
 

@@ -19,7 +19,7 @@ class TrainStep:
             y_pred = self(x, training=True)
             terms = self.loss_terms(y, y_pred, sample_weight)
             extra = self.layer_losses()
-            losses = [self.optimizer.scale_loss(sum(terms[name] for name in names) + extra) for names, _ in routes]
+            losses = [self.optimizer.scale_loss(loss) for loss in self.route_losses(routes, terms, extra)]
         self._loss_tracker.update_state(self.whole_loss(terms, extra), sample_weight=tf.shape(y_pred["booster"])[0])
         gradients: dict[int, Any] = {}
         for loss, (_, variables) in zip(losses, routes, strict=True):

@@ -25,10 +25,10 @@ class TrainStep:
         gradients: dict[int, Any] = {}
         # The booster's route, the largest, goes last, so that its activations are freed on the way back.
         routes = list(reversed(self.routes()))
-        for place, (names, variables) in enumerate(routes, 1):
-            loss = self.optimizer.scale_loss(sum(terms[name] for name in names) + extra)
-            values = [variable.value for variable in variables]
-            found = torch.autograd.grad(loss, values, retain_graph=place < len(routes), allow_unused=True)
+        losses = self.route_losses(routes, terms, extra)
+        for place, (loss, (_, variables)) in enumerate(zip(losses, routes, strict=True), 1):
+            values, scaled = [variable.value for variable in variables], self.optimizer.scale_loss(loss)
+            found = torch.autograd.grad(scaled, values, retain_graph=place < len(routes), allow_unused=True)
             gradients.update(zip(map(id, variables), found, strict=True))
         variables = self.trainable_variables
         with torch.no_grad():

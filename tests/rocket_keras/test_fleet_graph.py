@@ -135,6 +135,26 @@ def test_what_is_shared_runs_once_a_step_for_all(rows):
     assert list(fleet.pairs) == ["0", "1", "2"]
 
 
+def regular_pair(units):
+    inputs = keras.Input((5,), name="x")
+    shared = keras.layers.Dense(4, kernel_regularizer="l2", name="shared")(inputs)
+    hidden = keras.layers.Dense(units, "relu", kernel_regularizer="l2", activity_regularizer="l1", name="hidden")(
+        shared
+    )
+    light = keras.Model(inputs, keras.layers.Dense(3, name="light_logits")(hidden))
+    return Pair(light, keras.Model(inputs, keras.layers.Dense(3, name="booster_logits")(shared)))
+
+
+def test_regularisation_moves_each_layer_as_alone(rows):
+    x, y = rows(160)
+    alone = launched_alone(pairs_of(regular_pair, {"a": 2, "b": 4}), x, y, adam, SPARSE)
+    fleet = trained(x, y, pairs_of(regular_pair, {"a": 2, "b": 4}), loss=SPARSE)
+    assert distance(fleet, alone) < TOLERANCE
+    logs = fleet.evaluate(x, y, verbose=0, return_dict=True)
+    terms = sum(value if "hint" not in name else 0.03 * value for name, value in logs.items() if name != "loss")
+    assert logs["loss"] > terms + 1e-3
+
+
 def test_the_boosters_left_behind_can_be_freed():
     pairs = pairs_of()
     left = weakref.ref(pairs["b"].booster.get_layer("embedding"))

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from rocket_keras import Rocket, hints
+from rocket_keras import Pair, Rocket, hints
 from rocket_keras.routes import routes
 
 
@@ -41,3 +41,21 @@ def test_layers_that_lead_to_a_tap_alone_go_with_the_light_net(make_pair):
     assert [v.path for v in tapped.tap_variables] == ["adapter/kernel", "adapter/bias"]
     (*_, light) = Rocket(tapped, light_to_shared=False).routes()
     assert {"adapter/kernel", "adapter/bias", "light_logits/kernel"} <= {v.path for v in light.variables}
+
+
+def test_losses_of_the_light_nets_activations_do_not_reach_the_shared_variables(rows):
+    def shared(activity):
+        keras.utils.set_random_seed(2)
+        inputs = keras.Input((5,))
+        bottom = keras.layers.Dense(4, name="shared")(inputs)
+        light = keras.Model(inputs, keras.layers.Dense(3, activity_regularizer=activity)(bottom))
+        pair = Pair(light, keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Dense(4)(bottom))))
+        rocket = Rocket(pair, light_to_shared=False)
+        rocket.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        rocket.fit(*rows(), shuffle=False, verbose=0)
+        kernels = (variables[0] for variables in (pair.shared_variables, pair.light_variables))
+        return [keras.ops.convert_to_numpy(kernel.value) for kernel in kernels]
+
+    (without, light), (with_losses, other_light) = shared(None), shared("l1")
+    assert (without == with_losses).all()
+    assert (light != other_light).any()
