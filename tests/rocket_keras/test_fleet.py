@@ -40,7 +40,7 @@ def test_a_booster_optimizer_moves_the_booster_and_may_clip_by_a_norm():
         return keras.optimizers.SGD(0.5, global_clipnorm=0.1)
 
     def compiled():
-        return {"booster_optimizer": keras.optimizers.Adam(0.01, global_clipnorm=0.1)}
+        return {"booster_optimizer": keras.optimizers.Adam(0.01, epsilon=1e-4, global_clipnorm=0.1)}
 
     alone = launched_alone(pairs_of(), x, y, clipped, compiled=compiled)
     fleet = trained(x, y, optimizer=clipped, compiled=compiled)

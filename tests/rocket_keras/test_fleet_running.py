@@ -19,7 +19,7 @@ TOLERANCE = 1e-5
 
 
 def adam():
-    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, 60))
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, 60), epsilon=1e-4)
 
 
 def compiled(pairs=None, optimizer=adam, **options):
