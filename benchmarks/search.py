@@ -34,7 +34,7 @@ def main() -> None:
     options = parsed()
     bars: list[dict[str, Any]] = []
     told: dict[str, Any] = {}
-    for entry in options.entries.split(","):
+    for entry in filter(None, options.entries.split(",")):
         mine, told[entry] = versus_plain(entry, options)
         bars += mine
     if options.grid:

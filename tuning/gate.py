@@ -36,6 +36,11 @@ class Look:
         """Whether the budget is met beyond doubt."""
         return self.measurement.decision == "within"
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether it was rejected while something else ran on the machine."""
+        return not self.feasible and bool((self.measurement.latency or {}).get("disturbed"))
+
 
 class Gate:
     """Measures points and learns from them.
@@ -74,9 +79,9 @@ class Gate:
         return self.looks[key]
 
     def learn(self, space: Any) -> None:
-        """Fit the model of the shares to all looks."""
+        """Fit the model of the shares to all looks that tell of the net, not of its neighbours."""
         model = LatencyModel([p for p in space.space if not p.name.startswith("tuner/")])
-        known = [look for look in self.looks.values() if look.measurement.share > 0]
+        known = [look for look in self.looks.values() if look.measurement.share > 0 and not look.doubtful]
         model.fit([look.values for look in known], [look.measurement.share for look in known])
         self.model = model
 
@@ -91,10 +96,11 @@ class Gate:
         return [dataclasses.asdict(look) for look in self.looks.values()]
 
     def restore(self, state: list[dict[str, Any]], space: Any) -> None:
-        """Take the looks of `state`."""
+        """Take the looks of `state`, but those that were rejected while something else ran: they deserve another."""
         for item in state:
             look = Look(item["values"], Measurement(**item["measurement"]), item["measured_by"])
-            self.looks[frozen(look.values)] = look
+            if not look.doubtful:
+                self.looks[frozen(look.values)] = look
         self.learn(space)
 
 

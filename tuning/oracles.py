@@ -166,6 +166,9 @@ class WithinBudget(keras_tuner.Oracle):
             self._expected.add(tuner_id)
             self._hear(tuner_id)
         self.gate.restore(state["looks"], self.hyperparameters)
+        for look in state["looks"]:
+            if frozen(look["values"]) not in self.gate.looks:
+                self._tried_so_far.discard(self._compute_values_hash(look["values"]))
         self.missed_in_a_row = state["missed_in_a_row"]
 
     @property

@@ -49,7 +49,10 @@ def confirmed_winner(rows: list[Row], oracle: WithinBudget, say: Callable[[str],
         if latency is None or latency.decision == "within":
             return row, latency
         row["status"] = "refuted"
+        row["share"] = max(getattr(latency, name) / limit for name, limit in budget.limits().items())
+        row["latency"] = dataclasses.asdict(latency)
         row["why"] = f"the last measurement had p50 {latency.p50_ms:.3f} ms, p99 {latency.p99_ms:.3f} ms"
+        row["why"] += ", while something else ran on the machine" if latency.disturbed else ""
         say(f"refuted: {row['values']}, {row['why']}")
     failed = [row for row in rows if row["status"] == "failed"]
     if failed and not trained:

@@ -107,9 +107,13 @@ def nothing_feasible(rows: Sequence[Row], budget: LatencyBudget, reason: str) ->
         return NoFeasibleModel(f"no light net within {budget.describe()}: {reason}, and nothing was measured")
     fastest = min(rows, key=lambda row: row["share"])
     values = ", ".join(f"{name}={value}" for name, value in fastest["values"].items())
+    doubtful = sum((row["latency"] or {}).get("disturbed", False) for row in rows if row["status"] != "completed")
+    mend = "widen the budget, or offer smaller nets"
+    if doubtful:
+        mend = f"something else ran on the machine during {doubtful} measurements, so search again when it is quiet"
     return NoFeasibleModel(
         f"no light net within {budget.describe()}: {reason}. Nearest of {len(rows)}: {values}, which takes "
-        f"{fastest['share']:.3g} times the budget ({fastest['why']}); widen the budget, or offer smaller nets",
+        f"{fastest['share']:.3g} times the budget ({fastest['why']}); {mend}",
         rows,
         fastest,
         fastest["share"],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import rocket_keras as rk
-from tuning import LatencyBudget, Meter, measure
+from tuning import LatencyBudget, Meter, confirm, measure
 
 
 @pytest.fixture
@@ -129,3 +129,19 @@ def test_the_floor_is_that_of_a_net_that_does_nothing(net):
     meter = Meter(LatencyBudget(p50_ms=1000.0, batch_size=4))
     assert meter.floor(net()).decision == "within"
     assert Meter(LatencyBudget(parameters=5)).floor(net()) is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "decision", "left"),
+    [
+        ([latency(decision="over", disturbed=True), latency(), latency()], "within", 1),
+        ([latency(decision="over"), latency(), latency()], "over", 2),
+        ([latency(decision="undecided", disturbed=True)] * 3, "undecided", 0),
+    ],
+)
+def test_a_winner_is_not_refuted_by_what_else_ran(net, monkeypatch, answers, decision, left):
+    answers = list(answers)
+    monkeypatch.setattr(confirm, "_measured", lambda *_: answers.pop(0))
+    meter = Meter(LatencyBudget(p99_ms=2.0, batch_size=4))
+    assert confirm.confirm(net(), meter).decision == decision
+    assert len(answers) == left

@@ -1,3 +1,4 @@
+import dataclasses
 import runpy
 import warnings
 from pathlib import Path
@@ -170,6 +171,27 @@ def test_a_reloaded_oracle_goes_on_without_measuring_again(oracle, kind, monkeyp
     rest = run(again)
     points = {tuple(sorted(point.items())) for point in [*first, *rest]}
     assert len(points) == 6
+
+
+def test_what_was_rejected_on_a_busy_machine_may_be_proposed_again(oracle, monkeypatch):
+    made = oracle(RandomOracle, 300, max_trials=20)
+    real = made.gate.meter.measure
+    busy = {"disturbed": True}
+
+    def measure(model):
+        found = real(model)
+        return found if found.decision == "within" else dataclasses.replace(found, latency=busy)
+
+    monkeypatch.setattr(made.gate.meter, "measure", measure)
+    run(made)
+    rejected = [look for look in made.gate.looks.values() if not look.feasible]
+    assert rejected
+    # They tell nothing of the net: the latency is learned from the others.
+    assert made.gate.model.errors["points"] == len(made.gate.looks) - len(rejected)
+    again = oracle(RandomOracle, 300, max_trials=20)
+    again.reload()
+    assert len(again.gate.looks) == len(made.gate.looks) - len(rejected)
+    assert not any(again._duplicate(look.values) for look in rejected)
 
 
 def test_keras_tuners_deprecated_calls_warn_of_nothing(oracle):

@@ -5,7 +5,8 @@ from tuning.result import nothing_feasible, pareto_front
 
 
 def row(share, metric, status="completed", **values):
-    return {"share": share, "metric": metric, "status": status, "values": values, "why": "p99 3 ms above 2 ms"}
+    told = {"share": share, "metric": metric, "status": status, "values": values, "why": "p99 3 ms above 2 ms"}
+    return {**told, "latency": None}
 
 
 def test_the_front_is_what_no_other_row_beats_in_both():
@@ -24,6 +25,9 @@ def test_no_feasible_model_tells_the_nearest():
     assert error.fastest["values"] == {"a": 2}
     assert error.share == 1.5
     assert "a=2, which takes 1.5 times the budget (p99 3 ms above 2 ms)" in str(error)
+    assert str(error).endswith("widen the budget, or offer smaller nets")
+    busy = {**row(1.5, None, "over", a=2), "latency": {"disturbed": True}}
+    assert "ran on the machine during 1 measurements" in str(nothing_feasible([busy], LatencyBudget(p99_ms=2.0), "x"))
     assert "nothing was measured" in str(nothing_feasible([], LatencyBudget(p99_ms=2.0), "x"))
 
 
