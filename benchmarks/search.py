@@ -14,6 +14,7 @@ import math
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from timing import bar
 import tuning
 import zoo
 from rocket_keras.launch.provenance import device, git_commit, versions
+from rocket_keras.launch.run_folder import write_json
 from tuning.confirm import confirm
 from tuning.quiet import quiet
 from tuning.rows import Rows, as_rows
@@ -32,20 +34,18 @@ from tuning.training import Course, same_start
 
 def main() -> None:
     options = parsed()
-    bars: list[dict[str, Any]] = []
-    told: dict[str, Any] = {}
-    for entry in filter(None, options.entries.split(",")):
-        mine, told[entry] = versus_plain(entry, options)
-        bars += mine
-    if options.grid:
-        mine, told["grid"] = versus_grid(options)
-        bars += mine
-    for one in bars:
-        print(f"{'holds ' if one['holds'] else 'MISSED'} {one['what']}: {one['value']} {one['limit']}", file=sys.stderr)
-    record = {"name": "search", "bars": bars, **told, "backend": keras.backend.backend(), "device": device()}
+    parts = [(entry, partial(versus_plain, entry)) for entry in filter(None, options.entries.split(","))]
+    parts += [("grid", versus_grid)] if options.grid else []
+    record: dict[str, Any] = {"name": "search", "bars": [], "backend": keras.backend.backend(), "device": device()}
     record |= {"options": {k: str(v) for k, v in vars(options).items()}, "versions": versions(), "commit": git_commit()}
-    if options.out:
-        options.out.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    for name, part in parts:
+        bars, record[name] = part(options)
+        record["bars"] += bars
+        for one in bars:
+            word = "holds " if one["holds"] else "MISSED"
+            print(f"{word} {one['what']}: {one['value']} {one['limit']}", file=sys.stderr)
+        if options.out:  # as it goes: a part takes minutes
+            write_json(options.out, record)
     print(json.dumps(record))
 
 
@@ -191,7 +191,7 @@ def versus_grid(options: argparse.Namespace) -> tuple[list[dict[str, Any]], dict
     for name, (values, score) in scores.items():
         if meter.measure(builder(point(values)).light).decision == "within":
             feasible[name] = score
-    best = max(feasible.values())
+    best = max(feasible.values(), default=math.nan)
     bars = [
         {"what": "metric found / best of the 60-point grid within the budget, adsim",
          "value": round(found.score / best, 5), "limit": ">= 0.995", "holds": bool(found.score >= 0.995 * best)},
