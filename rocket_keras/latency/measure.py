@@ -20,6 +20,8 @@ LOOK_EVERY = 20
 """Requests between two times of the reference."""
 LEAST = 20
 """Requests that are measured even where the time is up before."""
+SECOND_LOOK = 600
+"""Requests of the second look, at least: fewer than 545 cannot bound a p99 from above with what is left of the error."""
 STEADY = 0.05
 """Share by which the medians of two blocks of warm-up requests may differ."""
 
@@ -242,7 +244,7 @@ def _enough(
             return np.array(times), decision, confidence
         if time.perf_counter() >= end:
             return np.array(times), "undecided", confidence
-        look, want = look + 1, 2 * want
+        look, want = look + 1, max(2 * want, SECOND_LOOK)
 
 
 def _requests(session: Any, rows: Any, batch_size: int) -> list[dict[str, np.ndarray]]:

@@ -83,9 +83,9 @@ def test_a_budget_that_the_sample_cannot_decide_is_undecided(measure):
 def test_the_sample_grows_until_the_budget_is_decided(measure):
     result = measure(forever(0.05), budget_ms=20.0, requests=100)
     assert result.decision == "within"
-    # A bound from above needs 614 requests at the confidence of the third look, 665 at that of the fourth.
-    assert result.requests == 800
-    assert result.confidence == pytest.approx(1 - 0.05 / 20)
+    # A bound from above needs 546 requests at the confidence of the second look, which therefore has 600.
+    assert result.requests == 600
+    assert result.confidence == pytest.approx(1 - 0.05 / 6)
 
 
 def test_the_warm_up_ends_when_two_blocks_agree(measure):
