@@ -4,13 +4,13 @@ import keras
 import numpy as np
 
 from rocket_keras import Fleet, Pair, Rocket
-from rocket_keras.layers import PreActivationBlock
 
 BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
 SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 TWO = {"a": 3, "b": (5, 2)}  # units of light nets
 THREE = {"narrow": 3, "wide": 9, "deep": (8, 4)}
 PLAIN = {"batch_size": 8, "shuffle": False, "verbose": 0}
+SMOOTH = "tanh"  # a ReLU whose input is near 0 turns rounding into another gradient
 BLOCKS = {"one": 1, "two": 2}  # blocks of light nets
 
 
@@ -18,11 +18,11 @@ def ctr_pair(units, bottom=0, **options):
     """An embedding that both nets share; with `bottom` a dense layer above it that this light net shares as well."""
     ids = keras.Input((4,), name="ids", dtype="int32")
     found = keras.layers.Flatten(name="flat")(keras.layers.Embedding(30, 5, name="embedding")(ids))
-    above = keras.layers.Dense(12, "relu", name="bottom", **options)(found)
+    above = keras.layers.Dense(12, SMOOTH, name="bottom", **options)(found)
     light, booster = (above if bottom else found), above
     for i, width in enumerate(units if isinstance(units, tuple) else (units,)):
-        light = keras.layers.Dense(width, "relu", name=f"light_hidden{i}")(light)
-    booster = keras.layers.Dense(7, "relu", name="booster_hidden")(booster)
+        light = keras.layers.Dense(width, SMOOTH, name=f"light_hidden{i}")(light)
+    booster = keras.layers.Dense(7, SMOOTH, name="booster_hidden")(booster)
     light = keras.Model(ids, keras.layers.Dense(1, name="light_logits")(light), name="light")
     return Pair(light, keras.Model(ids, keras.layers.Dense(1, name="booster_logits")(booster), name="booster"))
 
@@ -35,17 +35,17 @@ def ctr_rows(count, seed=0):
 def conv_pair(blocks):
     """Interval sharing: the light net calls the booster's convolutions on maps of its own, with its own BatchNorms."""
     images = keras.Input((6, 6, 2), name="images")
-    stem = keras.layers.Conv2D(4, 3, padding="same", name="stem")(images)
-    groups = [PreActivationBlock(4, name=f"booster_block{i}") for i in range(2)]
-    nets = {"light": [block.twin(f"light_block{i}") for i, block in enumerate(groups[:blocks])], "booster": groups}
-    logits = {}
-    for net, mine in nets.items():
+    convolutions = [keras.layers.Conv2D(4, 3, padding="same", name=f"conv{i}") for i in range(3)]
+    stem = convolutions[0](images)
+    nets = {}
+    for net, count in (("light", blocks), ("booster", 2)):
         x = stem
-        for block in mine:
-            x = block(x)
+        for i, convolution in enumerate(convolutions[1 : count + 1]):
+            x = keras.layers.BatchNormalization(momentum=0.9, name=f"{net}_norm{i}")(x)
+            x = convolution(keras.layers.Activation(SMOOTH, name=f"{net}_active{i}")(x))
         x = keras.layers.GlobalAveragePooling2D(name=f"{net}_pool")(x)
-        logits[net] = keras.Model(images, keras.layers.Dense(3, name=f"{net}_logits")(x), name=net)
-    return Pair(**logits)
+        nets[net] = keras.Model(images, keras.layers.Dense(3, name=f"{net}_logits")(x), name=net)
+    return Pair(**nets)
 
 
 def image_rows(count, seed=0):

@@ -38,7 +38,7 @@ def drop_pair(width):
     heads = {}
     for net, units in (("light", width), ("booster", 9)):
         x = keras.layers.GlobalAveragePooling1D(name=f"{net}_mean")(found)
-        x = keras.layers.Dense(units, "relu", name=f"{net}_dense")(x)
+        x = keras.layers.Dense(units, "tanh", name=f"{net}_dense")(x)
         # PyTorch draws for all layers from one stream, unless a layer has a seed.
         x = keras.layers.Dropout(0.3, seed=units, name=f"{net}_drop")(x)
         heads[net] = keras.Model(ids, keras.layers.Dense(1, name=f"{net}_logits")(x), name=net)
@@ -56,10 +56,10 @@ def test_pairs_of_one_booster_object_keep_their_layers():
     x, y = ctr_rows(80)
     ids = keras.Input((4,), name="ids", dtype="int32")
     found = keras.layers.Flatten()(keras.layers.Embedding(30, 5)(ids))
-    booster = keras.Model(ids, keras.layers.Dense(1)(keras.layers.Dense(8, "relu")(found)))
+    booster = keras.Model(ids, keras.layers.Dense(1)(keras.layers.Dense(8, "tanh")(found)))
     pairs = {}
     for name, units in (("a", 3), ("b", 4)):
-        hidden = keras.layers.Dense(units, "relu", name="light_hidden")(found)
+        hidden = keras.layers.Dense(units, "tanh", name="light_hidden")(found)
         pairs[name] = Pair(keras.Model(ids, keras.layers.Dense(1, name="light_logits")(hidden)), booster)
     copies = {name: Pair.from_config(pair.get_config()) for name, pair in pairs.items()}
     for name, pair in pairs.items():
@@ -138,7 +138,7 @@ def test_what_is_shared_runs_once_a_step_for_all(rows):
 def regular_pair(units):
     inputs = keras.Input((5,), name="x")
     shared = keras.layers.Dense(4, kernel_regularizer="l2", name="shared")(inputs)
-    hidden = keras.layers.Dense(units, "relu", kernel_regularizer="l2", activity_regularizer="l1", name="hidden")(
+    hidden = keras.layers.Dense(units, "tanh", kernel_regularizer="l2", activity_regularizer="l1", name="hidden")(
         shared
     )
     light = keras.Model(inputs, keras.layers.Dense(3, name="light_logits")(hidden))
@@ -190,7 +190,7 @@ def history_pair(units):
     table, columns = keras.layers.Embedding(9, 4), {"item": item, "history": history}
     one = keras.layers.Flatten()(table(item))
     events = keras.layers.GlobalAveragePooling1D()(table(history))
-    gate = keras.layers.Dense(4)(keras.layers.Dense(5, "relu")(one))
+    gate = keras.layers.Dense(4)(keras.layers.Dense(5, "tanh")(one))
     booster = keras.layers.Dense(1)(keras.layers.Multiply()([gate, events]))
     light = keras.layers.Dense(1)(keras.layers.Dense(units)(events))
     return Pair(keras.Model(columns, light), keras.Model(columns, booster))
