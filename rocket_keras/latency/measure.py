@@ -21,7 +21,7 @@ LOOK_EVERY = 20
 LEAST = 20
 """Requests that are measured even where the time is up before."""
 SECOND_LOOK = 600
-"""Requests of the second look, at least: fewer than 545 cannot bound a p99 from above with what is left of the error."""
+"""Requests of the second look, at least: fewer than 545 cannot bound a p99 from above with the error that is left."""
 STEADY = 0.05
 """Share by which the medians of two blocks of warm-up requests may differ."""
 
