@@ -15,7 +15,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -75,14 +75,14 @@ def net_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
     outs = [np.empty((CANDIDATES, width), "float32") for width in UNITS[1:]]
     whole = np.concatenate([user, item], axis=1)
 
-    def blas() -> None:
+    def blas(_: int) -> None:
         x = whole
         for kernel, out in zip(layers, outs, strict=True):
             x = np.matmul(x, kernel, out=out)
 
-    takes: dict[str, Callable[[], Any]] = {"blas": blas}
+    takes: dict[str, Callable[[int], Any]] = {"blas": blas}
     for name, session in sessions.items():
-        takes[name] = lambda session=session, feed=feeds[name]: session.run(None, feed)
+        takes[name] = lambda _, session=session, feed=feeds[name]: session.run(None, feed)
     p50 = in_turn(takes, rounds)
     return [
         bar("ONNX p50 / bare BLAS products of the same shapes", p50["rows"] / p50["blas"], 1.0),
@@ -92,30 +92,40 @@ def net_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
 
 def scorer_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
     """`Scorer.score` from raw values against the bare session on ready arrays: 16 columns of texts, half the user's."""
-    light, encoder, user_inputs, requests = scorer_net(50)
+    light, encoder, user_inputs, catalogue, requests = scorer_net(50)
     p50, bars = {}, []
     for kind, once in (("rows", ()), ("request", user_inputs)):
         file = export_light(light, folder / f"scorer_{kind}.onnx", encoder=encoder, once=once)
         scorer, session = Scorer(file), onnx_session(file)
-        user, picked = requests[0]
-        raw = {n: [value] * CANDIDATES for n, value in user.items()} | {n: [c[n] for c in picked] for n in picked[0]}
-        ready = {k: v[:1] if k in once else v for k, v in encoder.encode(raw).items()}
-        turn = iter(range(10**9))
+        ready = [ready_arrays(encoder, user, [catalogue[i] for i in picked], once) for user, picked in requests]
+        mappings = [[catalogue[place] for place in picked] for _, picked in requests]
+        columns = [{name: [row[name] for row in rows] for name in rows[0]} for rows in mappings]
+        ads = scorer.read(catalogue)
+        users = [user for user, _ in requests]
         takes = {
-            "scorer": lambda scorer=scorer, turn=turn: scorer.score(*requests[next(turn) % len(requests)]),
-            "session": lambda session=session, ready=ready: session.run(None, ready),
+            "mappings": lambda i, scorer=scorer, mappings=mappings: scorer.score(users[i], mappings[i]),
+            "columns": lambda i, scorer=scorer, columns=columns: scorer.score(users[i], columns[i]),
+            "catalogue": lambda i, scorer=scorer, ads=ads: scorer.score(users[i], ads.take(requests[i][1])),
+            "session": lambda i, session=session, ready=ready: session.run(None, ready[i]),
         }
-        p50[kind] = in_turn(takes, rounds)
-        ratio = p50[kind]["scorer"] / p50[kind]["session"]
+        p50[kind] = in_turn(takes, rounds, len(requests))
         words = {"rows": "", "request": ", shaped for requests"}[kind]
-        bars.append(bar(f"Scorer.score / bare session on ready arrays{words}", ratio, 1.25))
+        for form, told in (("mappings", "raw values"), ("catalogue", "candidates read before")):
+            ratio = p50[kind][form] / p50[kind]["session"]
+            bars.append(bar(f"Scorer.score of {told} / bare session on ready arrays{words}", ratio, 1.25))
     return bars, {"scorer_p50_ms": p50}
 
 
-def scorer_net(count: int) -> tuple[keras.Model, Encoder, tuple[str, ...], list[Any]]:
-    """A net of 576 columns looked up for 16 texts, half the user's; its encoder, the user's inputs, and requests.
+def ready_arrays(encoder: Encoder, user: dict[str, str], picked: list[Any], once: Sequence[str]) -> dict[str, Any]:
+    """The net's inputs of one request."""
+    raw = {n: [value] * CANDIDATES for n, value in user.items()} | {n: [c[n] for c in picked] for n in picked[0]}
+    return {k: v[:1] if k in once else v for k, v in encoder.encode(raw).items()}
 
-    The candidates are of a catalogue of 800, as ads come again.
+
+def scorer_net(count: int) -> tuple[keras.Model, Encoder, tuple[str, ...], list[Any], list[Any]]:
+    """A net of 576 columns looked up for 16 texts, half the user's: net, encoder, the user's inputs, 800 ads, requests.
+
+    A request is a user and the places of 200 ads.
     """
     sides = ["user"] * (FIELDS // 2) + ["item"] * (FIELDS // 2)
     names = [f"{side}_{i}" for i, side in enumerate(sides)]
@@ -129,20 +139,24 @@ def scorer_net(count: int) -> tuple[keras.Model, Encoder, tuple[str, ...], list[
     requests = [
         (
             {name: str(rng.choice(values)) for name in users},
-            [catalogue[place] for place in rng.choice(len(catalogue), CANDIDATES, False)],
+            rng.choice(len(catalogue), CANDIDATES, False),
         )
         for _ in range(count)
     ]
-    return light, encoder, tuple(users), requests
+    return light, encoder, tuple(users), catalogue, requests
 
 
-def in_turn(takes: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """The median milliseconds of each, one after the other in each round; the first tenth counts for nothing."""
+def in_turn(takes: Mapping[str, Callable[[int], Any]], rounds: int, requests: int = 1) -> dict[str, float]:
+    """The median milliseconds of each, one after the other in each round; the first tenth counts for nothing.
+
+    Each is given another place among the requests, so that none finds in the cache what the one before has read.
+    """
     times = np.empty((rounds + rounds // 10, len(takes)))
-    for row in times:
+    for turn, row in enumerate(times):
         for place, take in enumerate(takes.values()):
+            request = (turn + place * requests // len(takes)) % requests
             begin = time.perf_counter()
-            take()
+            take(request)
             row[place] = 1e3 * (time.perf_counter() - begin)
     return dict(zip(takes, map(float, np.median(times[rounds // 10 :], axis=0)), strict=True))
 

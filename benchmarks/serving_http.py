@@ -28,11 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=8.0, help="of each load")
     arguments = parser.parse_args()
-    light, encoder, once, requests = scorer_net(50)
+    light, encoder, once, catalogue, picked = scorer_net(50)
+    requests = [(user, [catalogue[place] for place in places]) for user, places in picked]
     with tempfile.TemporaryDirectory() as folder:
         file = export_light(light, Path(folder) / "light.onnx", encoder=encoder, once=once)
         bodies = Path(folder) / "bodies.json"
-        bodies.write_text(json.dumps([{"user": user, "candidates": picked} for user, picked in requests]))
+        bodies.write_text(json.dumps([{"user": user, "candidates": rows} for user, rows in requests]))
         inside = in_process(Scorer(file), requests, arguments.seconds)
         command = [sys.executable, "-m", "rocket_keras_start", "serve", str(file), "--port", "0"]
         command += ["--deadline-ms", str(DEADLINE_MS), "--no-watch"]

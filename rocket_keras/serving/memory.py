@@ -5,7 +5,7 @@ To look a candidate up takes a tenth of the time that its reading takes.
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -56,15 +56,21 @@ class Memory:
         """Return what `read` would, where all candidates are remembered; None where not, or they may be none.
 
         Args:
-            candidates: A list of mappings.
+            candidates: A list of mappings, or a mapping of lists.
         """
         known = self._known
-        if known.truth or not isinstance(candidates, list):
+        if known.truth:
             return None
         try:
             # A key is made, looked up and forgotten: a list of them would not stay in the processor's cache.
-            keys = map(self._key, candidates)
-            places = np.fromiter(map(known.places.get, keys), np.intp, len(candidates))
+            keys: Iterator[Key]
+            if isinstance(candidates, list):
+                keys = map(self._key, candidates)
+            elif isinstance(candidates, Mapping):
+                keys = zip(*map(candidates.__getitem__, self.names), strict=True)
+            else:
+                return None
+            places = np.fromiter(map(known.places.get, keys), np.intp)
         except (KeyError, TypeError, IndexError):  # one that is new, has a list, lacks a column, or is no mapping
             return None
         return self._at(known, places)
@@ -84,12 +90,20 @@ class Memory:
                 return self._at(known, np.fromiter(map(known.places.get, keys), np.intp, len(keys)))
             except TypeError:  # a candidate that is new, or has a list
                 pass
-        columns = dict(zip(self.names, zip(*keys, strict=True), strict=True))
-        found = {name: reader.read(columns[reader.column]) for name, reader in self._readers.items()}
+        found, unseen = self.inputs(keys)
         if not bools:
             with self._lock:
                 self._remember(keys, found)
-        return found, self._counter(self._unseen(found).sum(axis=0))
+        return found, self._counter(unseen.sum(axis=0))
+
+    def inputs(self, keys: Sequence[Key]) -> tuple[Rows, np.ndarray]:
+        """Return the inputs without remembering, and how many values of each row have no id, `(rows, columns)`.
+
+        Args and raises: As `read`.
+        """
+        columns = dict(zip(self.names, zip(*keys, strict=True), strict=True))
+        found = {name: reader.read(columns[reader.column]) for name, reader in self._readers.items()}
+        return found, self._unseen(found)
 
     def _at(self, known: _Known, places: np.ndarray) -> tuple[Rows, Counter[str]]:
         counts = known.unseen[places].sum(axis=0) if known.any_unseen else ()

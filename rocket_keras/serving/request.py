@@ -54,12 +54,12 @@ def raw_columns(fields: Sequence[Field], once: frozenset[str]) -> dict[str, RawC
     return found
 
 
-def candidate_names(candidates: Any, most: int) -> tuple[str, ...]:
+def candidate_names(candidates: Any, most: int | None = None) -> tuple[str, ...]:
     """Return the columns of the candidates, in the order of the first one.
 
     Args:
         candidates: A mapping of raw values each; or one mapping of columns, a list of values each.
-        most: How many there may be.
+        most: How many there may be; None for any number.
 
     Raises:
         RequestError: No candidates or too many, one without the columns of the first, or something else.
@@ -72,7 +72,7 @@ def candidate_names(candidates: Any, most: int) -> tuple[str, ...]:
             f"expected `candidates` as a list of mappings, received {type(candidates).__name__}; give one mapping a "
             "candidate",
         )
-    _check_count(len(candidates), most)
+    check_count(len(candidates), most)
     first = candidates[0]
     names = tuple(first) if isinstance(first, Mapping) else ()
     try:
@@ -115,7 +115,7 @@ def _ragged(candidates: Sequence[Any], names: tuple[str, ...]) -> RequestError:
     )
 
 
-def _names_of_columns(columns: Mapping[str, Any], most: int) -> tuple[str, ...]:
+def _names_of_columns(columns: Mapping[str, Any], most: int | None) -> tuple[str, ...]:
     lengths = {
         name: len(values) if isinstance(values, list | tuple | np.ndarray) else None for name, values in columns.items()
     }
@@ -123,13 +123,18 @@ def _names_of_columns(columns: Mapping[str, Any], most: int) -> tuple[str, ...]:
         raise RequestError(
             "wrong_shape", f"expected columns of one length in `candidates`, received {lengths}; give lists"
         )
-    _check_count(next(iter(lengths.values()), 0) or 0, most)
+    check_count(next(iter(lengths.values()), 0) or 0, most)
     return tuple(columns)
 
 
-def _check_count(count: int, most: int) -> None:
-    if not 1 <= count <= most:
+def check_count(count: int, most: int | None) -> None:
+    """Refuse no candidates, and more than `most`.
+
+    Raises:
+        RequestError: Of the kind "no_candidates" or "too_many_candidates".
+    """
+    if count < 1 or (most is not None and count > most):
         raise RequestError(
             "too_many_candidates" if count else "no_candidates",
-            f"expected 1 to {most} candidates, received {count}; split the request, or leave it",
+            f"expected 1 to {most or 'any number of'} candidates, received {count}; split the request, or leave it",
         )

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import Field, HistoryField, IdsField, NumberField
 from rocket_keras.onnx_runtime import onnx_run, onnx_session
 from rocket_keras.serving.artefact import KEY, read_artefact
+from rocket_keras.serving.catalogue import Catalogue
 from rocket_keras.serving.memory import Key, Memory, Rows
 from rocket_keras.serving.readers import Reader
 from rocket_keras.serving.request import (
@@ -21,6 +23,7 @@ from rocket_keras.serving.request import (
     RequestError,
     candidate_keys,
     candidate_names,
+    check_count,
     raw_columns,
 )
 from rocket_keras.serving.seal import check_seal
@@ -51,6 +54,8 @@ class Scorer:
     Example:
         scorer = rocket_keras.Scorer("light.onnx")
         scores = scorer.score({"UserID": 7, ...}, [{"MovieID": 1193, ...}, {"MovieID": 661, ...}])
+        ads = scorer.read(all_ads)  # once, where the same candidates come again and again
+        scores = scorer.score({"UserID": 7, ...}, ads.take([3, 14, 15]))
     """
 
     def __init__(
@@ -72,26 +77,33 @@ class Scorer:
         self._readers = {field.name: Reader(field, encoder, number_texts) for field in fields}
         self._once = frozenset(artefact.once)
         self.columns = raw_columns(fields, self._once)
+        self._vocabulary = sha256(f"{artefact.encoder} {list(self._readers)}".encode()).hexdigest()
         self._places = {name: column.place for name, column in self.columns.items()}
         self._memories: dict[frozenset[str], Memory] = {}
 
     def score(
-        self, user: Mapping[str, Any], candidates: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+        self,
+        user: Mapping[str, Any],
+        candidates: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Catalogue,
     ) -> np.ndarray:
         """Return the click probability of each candidate, `(candidates,)` float32.
 
         Args:
             user: Raw values of the user by column, and those of the impression that all candidates have alike.
-            candidates: A mapping of raw values each; or one mapping of columns, a list of values each.
+            candidates: A mapping of raw values each; or one mapping of columns, a list of values each; or what `read`
+                made of them.
 
         Raises:
             RequestError: No candidates or too many, a column missing, unknown, or given twice, or a value that cannot
                 be read. Nothing was scored.
         """
-        names = candidate_names(candidates, self.max_candidates)
+        names = self._names(candidates)
         self._check_columns(user, names)
-        memory = self._memory(names)
-        feed, unseen = memory.find(candidates) or self._read(memory, candidate_keys(candidates, memory.names))
+        if isinstance(candidates, Catalogue):
+            feed, unseen = candidates.feed()
+        else:
+            memory = self._memory(names)
+            feed, unseen = memory.find(candidates) or self._read(memory, candidate_keys(candidates, memory.names))
         count = len(next(iter(feed.values())))
         for name, reader in self._readers.items():
             if name not in feed:
@@ -109,6 +121,37 @@ class Scorer:
             )
         return scores
 
+    def read(self, candidates: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]) -> Catalogue:
+        """Read candidates once, to score some of them in each of many requests.
+
+        Args:
+            candidates: As in `score`, however many, with the columns that they will have in every request.
+
+        Raises:
+            RequestError: As `score`. Nothing was read.
+        """
+        names = candidate_names(candidates)
+        may_be_users = [name for name, place in self._places.items() if place != CANDIDATE and name not in names]
+        self._check_columns(dict.fromkeys(may_be_users), names)
+        memory = self._memory(names)
+        keys = candidate_keys(candidates, memory.names)
+        try:
+            return Catalogue(memory.names, *memory.inputs(keys), self._vocabulary)
+        except (ValueError, OverflowError) as error:
+            raise _wrong_candidate(error) from error
+
+    def _names(self, candidates: Any) -> tuple[str, ...]:
+        if not isinstance(candidates, Catalogue):
+            return candidate_names(candidates, self.max_candidates)
+        check_count(len(candidates), self.max_candidates)
+        if candidates.vocabulary != self._vocabulary:
+            raise RequestError(
+                "wrong_shape",
+                "expected candidates that this Scorer has read, received those of a net with another preprocessing; "
+                "read them again",
+            )
+        return candidates.names
+
     def _memory(self, names: tuple[str, ...]) -> Memory:
         """Return what is known of candidates with these columns."""
         chosen = frozenset(names)
@@ -125,8 +168,7 @@ class Scorer:
         try:
             return memory.read(keys)
         except (ValueError, OverflowError) as error:
-            text = str(error).replace("raw column", "candidates:", 1).replace(", row ", ", candidate ", 1)
-            raise RequestError("wrong_value", text) from error
+            raise _wrong_candidate(error) from error
 
     @staticmethod
     def _read_user(reader: Reader, value: Any, unseen: Counter[str]) -> np.ndarray:
@@ -171,6 +213,11 @@ class Scorer:
         missing = min(self.columns.keys() - user.keys() - set(given))
         place = {USER: "user", CANDIDATE: "each candidate", EITHER: "user or each candidate"}[places[missing]]
         raise RequestError("missing_column", f"expected {missing!r} in {place}, received none; add it")
+
+
+def _wrong_candidate(error: Exception) -> RequestError:
+    text = str(error).replace("raw column", "candidates:", 1).replace(", row ", ", candidate ", 1)
+    return RequestError("wrong_value", text)
 
 
 def _fields_of(inputs: Sequence[Any], encoder: Encoder, path: str | Path) -> list[Field]:

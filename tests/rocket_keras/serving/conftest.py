@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from rocket_keras import Scorer
+
 made_up = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_light.py"))))
 
 
@@ -18,3 +20,9 @@ def served(tmp_path_factory):
     """A net and its file."""
     path = tmp_path_factory.mktemp("served") / "light.onnx"
     return made_up.write(path), path
+
+
+@pytest.fixture
+def scorer(served):
+    """A scorer of that file, which has read nothing."""
+    return Scorer(served[1])

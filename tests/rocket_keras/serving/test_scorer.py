@@ -23,11 +23,6 @@ def close(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
-@pytest.fixture
-def scorer(served):
-    return Scorer(served[1])
-
-
 @pytest.mark.parametrize("fold", [False, True], ids=["looked up", "folded"])
 @pytest.mark.parametrize("once", [False, True], ids=["rows", "request"])
 def test_it_says_what_keras_says(light, tmp_path, once, fold):
