@@ -2,7 +2,7 @@
 
 from zoo.ctr import ctr_pair
 from zoo.entries import Entry, get_entry, list_entries
-from zoo.features import Categorical, Feature, History, MultiCategorical, Numeric
+from zoo.features import Categorical, Feature, History, MultiCategorical, Numeric, features_of
 from zoo.heads import replace_head, without_head
 from zoo.loading import load, load_into, load_light, preprocess_input
 from zoo.mobile import mobile_pair
@@ -19,6 +19,7 @@ __all__ = [
     "Numeric",
     "ctr_pair",
     "ctr_pair_builder",
+    "features_of",
     "get_entry",
     "list_entries",
     "load",

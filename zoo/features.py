@@ -1,10 +1,12 @@
 """What a row of a click log holds, as plain values: the features that a CTR builder turns into inputs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rocket_keras.encoding.fields import PAD, SIDES
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import PAD, SIDES, HistoryField, IdsField, NumberField
 
-__all__ = ["PAD", "SIDES", "Categorical", "Feature", "History", "MultiCategorical", "Numeric"]
+__all__ = ["PAD", "SIDES", "Categorical", "Feature", "History", "MultiCategorical", "Numeric", "features_of"]
 
 
 @dataclass(frozen=True)
@@ -152,3 +154,34 @@ def _check_role(name: str, side: str, privileged: bool) -> None:
             f"expected `privileged` of feature {name!r} to be True or False, received {privileged!r}; "
             "give True for what is known in training only"
         )
+
+
+def features_of(encoder: Encoder, dim: int = 16, sizes: Mapping[str, int] | None = None) -> tuple[Feature, ...]:
+    """The features of the columns that an encoder makes, in its order.
+
+    Args:
+        encoder: Its fields say what each column is, and whose.
+        dim: Width of all embeddings.
+        sizes: Number of ids by field, where a table shall have other rows than the vocabulary needs.
+
+    Raises:
+        ValueError: A size below that of the vocabulary, or what the features themselves refuse.
+    """
+    found: list[Feature] = []
+    for field in encoder.fields:
+        role = {"side": field.side, "privileged": field.privileged}
+        if isinstance(field, NumberField):
+            found.append(Numeric(field.name, **role))
+        elif isinstance(field, HistoryField):
+            found.append(History(field.name, field.of, field.length, **role))
+        else:
+            size = (sizes or {}).get(field.name, field.size)
+            if size < field.size:
+                raise ValueError(
+                    f"expected a size of at least {field.size} for field {field.name!r}, received {size}; its "
+                    "vocabulary has so many ids"
+                )
+            several = {"length": field.length} if isinstance(field, IdsField) else {}
+            kind = MultiCategorical if several else Categorical
+            found.append(kind(field.name, size, dim=dim, **several, **role))
+    return tuple(found)

@@ -1,5 +1,8 @@
 import pytest
 
+import zoo
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import HistoryField, IdField, IdsField, KnownIdField, NumberField
 from zoo.features import Categorical, Numeric
 
 
@@ -45,3 +48,24 @@ def test_refuses_a_foreign_side(make, side):
 def test_refuses_a_privileged_that_is_no_bool(make, privileged):
     with pytest.raises(ValueError, match=r"expected `privileged` of feature '.*' to be True or False, received"):
         make(privileged=privileged)
+
+
+def test_features_of_an_encoder_are_its_columns():
+    encoder = Encoder(
+        (
+            IdField("ad", "AdID", ("a", "b"), side="item"),
+            NumberField("price", "Price", 1.0, 2.0, side="item"),
+            IdsField("genres", "Genres", ("red",), length=3, privileged=True),
+            HistoryField("seen", "Seen", "ad", length=4, side="user"),
+            KnownIdField("hour", "Hour", 24),
+        )
+    )
+    assert zoo.features_of(encoder, dim=8, sizes={"ad": 50, "hour": 30}) == (
+        zoo.Categorical("ad", 50, 8, "item"),
+        zoo.Numeric("price", "item"),
+        zoo.MultiCategorical("genres", 2, 3, 8, privileged=True),
+        zoo.History("seen", "ad", 4, "user"),
+        zoo.Categorical("hour", 30, 8),
+    )
+    with pytest.raises(ValueError, match="expected a size of at least 3 for field 'ad', received 2"):
+        zoo.features_of(encoder, sizes={"ad": 2})

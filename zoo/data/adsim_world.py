@@ -93,9 +93,9 @@ def simulate() -> AdLog:
         "campaign": ads.campaign[ad],
         "advertiser": ads.advertiser[ad],
         "category": ads.category[ad],
-        "slot": random.choice(SIZES["slot"], ROWS, p=_power_law(SIZES["slot"], 0.7)),
+        "slot": random.choice(SIZES["slot"], ROWS, p=power_law(SIZES["slot"], 0.7)),
         "hour": _hours(),
-        "device": random.choice(SIZES["device"], ROWS, p=_power_law(SIZES["device"], 0.8)),
+        "device": random.choice(SIZES["device"], ROWS, p=power_law(SIZES["device"], 0.8)),
     }
     recency = random.normal(size=ROWS)
     logit = BASE_LOGIT + users.bias[user] + ads.bias[ad] + (users.taste[user] * ads.appeal[ad]).sum(axis=1)
@@ -107,23 +107,23 @@ def simulate() -> AdLog:
 def _users(random: np.random.RandomState) -> _Users:
     count = SIZES["user_id"]
     age = random.choice(SIZES["age"], count)
-    region = random.choice(SIZES["region"], count, p=_power_law(SIZES["region"], 0.6))
+    region = random.choice(SIZES["region"], count, p=power_law(SIZES["region"], 0.6))
     taste = random.normal(size=(SIZES["age"], LATENT))[age] + random.normal(size=(SIZES["region"], LATENT))[region]
     taste = (taste + 0.25 * random.normal(size=(count, LATENT))) / 1.4
-    share = _power_law(count, 0.9, offset=20)
+    share = power_law(count, 0.9, offset=20)
     random.shuffle(share)
     return _Users(age, region, taste, 0.3 * random.normal(size=count), share)
 
 
 def _ads(random: np.random.RandomState) -> _Ads:
     count = SIZES["ad_id"]
-    campaign = random.choice(SIZES["campaign"], count, p=_power_law(SIZES["campaign"], 0.5))
+    campaign = random.choice(SIZES["campaign"], count, p=power_law(SIZES["campaign"], 0.5))
     advertiser = random.choice(SIZES["advertiser"], SIZES["campaign"])[campaign]
     category = random.choice(SIZES["category"], SIZES["advertiser"])[advertiser]
     appeal = random.normal(size=(SIZES["category"], LATENT))[category]
     appeal = appeal + 0.25 * random.normal(size=(SIZES["campaign"], LATENT))[campaign]
     bias = 0.3 * random.normal(size=SIZES["campaign"])[campaign] + 0.2 * random.normal(size=count)
-    share = _power_law(count, 1.0, offset=10)
+    share = power_law(count, 1.0, offset=10)
     random.shuffle(share)
     return _Ads(campaign, advertiser, category, TASTE_WEIGHT * appeal, bias, share)
 
@@ -170,7 +170,7 @@ def _hours() -> np.ndarray:
     return np.searchsorted(np.cumsum(profile) / profile.sum(), of_day, side="right").clip(max=23)
 
 
-def _power_law(count: int, exponent: float, offset: float = 1.0) -> np.ndarray:
+def power_law(count: int, exponent: float, offset: float = 1.0) -> np.ndarray:
     """Shares that fall with `offset` + rank to the power of `exponent`; they sum to one."""
     share = (np.arange(count) + offset) ** -exponent
     return share / share.sum()
