@@ -8,6 +8,7 @@ import numpy as np
 
 from rocket_keras.columns import as_groups, as_labels, check_lengths
 from rocket_keras.metrics import GAUC
+from rocket_keras.train_step import gathered
 
 
 class GroupAUC(keras.callbacks.Callback):
@@ -16,7 +17,7 @@ class GroupAUC(keras.callbacks.Callback):
     It does what `rocket_keras.metrics.GAUC` inside `compile` cannot, as Keras hands no group to a metric. The first two
     names are those of a Rocket, whose prediction is `{"light": logits, "booster": logits}`; a Fleet has one a net;
     `val_gauc` is that of a model with one output. Callbacks that shall see the values (EarlyStopping, ModelCheckpoint)
-    come after it.
+    come after it. Of several processes each may have a part of the rows: all of them count.
 
     Args:
         data: `(x, y)` or `(x, y, groups)`, arrays in memory. x is what `model.predict` takes; y are labels 0 or 1,
@@ -63,7 +64,9 @@ class GroupAUC(keras.callbacks.Callback):
     def _gauc(self, scores: np.ndarray) -> float:
         gauc = GAUC()
         gauc.update_state(self.labels, scores, self.groups)
-        return gauc.result()
+        merged = GAUC()
+        merged.merge_state(gathered(gauc))
+        return merged.result()
 
 
 def _group_column(x: Any, group: str) -> Any:

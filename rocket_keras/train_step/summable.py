@@ -1,0 +1,27 @@
+"""Whether the gradients of replicas, each of its own rows, add up to those of the whole batch."""
+
+from typing import Any
+
+import keras
+
+
+def check_summable(model: Any) -> None:
+    """Raise ValueError for a loss or hint that is no mean over the rows of a batch.
+
+    Args:
+        model: A Rocket or Fleet, compiled.
+    """
+    for head, loss in model.head_losses.items():
+        if loss.reduction not in ("sum_over_batch_size", "mean"):
+            raise ValueError(
+                "With more than one replica a label loss must have the reduction 'sum_over_batch_size'. Received: "
+                f"{loss.reduction!r} for {head!r}."
+            )
+    hints = model.hints.values() if isinstance(model.hints, dict) else [model.hints]
+    for hint in (hint for group in hints for hint in group):
+        losses = keras.tree.flatten(getattr(hint, "loss", None))
+        if any(isinstance(loss, keras.losses.Loss) for loss in losses):
+            raise ValueError(
+                "With more than one replica a hint of keras.distillation must name its loss, as in loss='mse'. "
+                f"Received: {type(hint).__name__} with a loss object, which Keras divides by the replicas."
+            )

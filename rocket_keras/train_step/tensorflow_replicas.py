@@ -1,0 +1,74 @@
+"""What replicas of `tf.distribute` have to settle with each other, beyond what Keras does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from rocket_keras.train_step.summable import check_summable
+
+
+def count(strategy: Any = None) -> int:
+    """Return the number of replicas of a strategy, of the current one if none is given."""
+    return (strategy or tf.distribute.get_strategy()).num_replicas_in_sync
+
+
+def shares(losses: Sequence[Any], rows: Any) -> list[Any]:
+    """Return each loss, a mean over the rows of this replica, times the replica's share of the batch.
+
+    The optimizer sums the gradients of the replicas. Keras divides by the number of replicas instead, which gives a row
+    of a short last batch more weight where the replicas' rows differ in number.
+
+    Args:
+        losses: Scalars.
+        rows: Rows of this replica, a scalar tensor.
+    """
+    if count() == 1:
+        return list(losses)
+    some = tf.debugging.assert_positive(
+        rows,
+        "Every replica must get a row of every batch, and one got none. Give batches at least as many rows as there "
+        "are replicas; drop the last rows of the data.",
+    )
+    with tf.control_dependencies([some] if some is not None else []):
+        mine = tf.cast(rows, "float32")
+    share = mine / tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mine)
+    return [loss * tf.cast(share, loss.dtype) for loss in losses]
+
+
+def of_all(values: Any) -> Any:
+    """Return the values `(n, ...)` of all replicas one after another; n may differ."""
+    return values if count() == 1 else tf.distribute.get_replica_context().all_gather(values, axis=0)
+
+
+def gathered(value: Any) -> list[Any]:
+    """Return the value: under TensorFlow what `predict` returns is that of all workers."""
+    return [value]
+
+
+def average(variables: Sequence[keras.Variable], strategy: Any) -> None:
+    """Make what each replica moved by its own rows, the moving statistics of BatchNorm, the replicas' mean.
+
+    A mean of moving averages is the moving average of means, so once an epoch is as good as after every step. Within
+    a step nothing happens.
+    """
+    if count(strategy) == 1 or not tf.distribute.in_cross_replica_context():
+        return
+    for variable in variables:
+        if variable.value.dtype.is_floating:
+            variable.value.assign(strategy.reduce(tf.distribute.ReduceOp.MEAN, variable.value, axis=None))
+
+
+def check(model: Any) -> None:
+    """Raise ValueError where a strategy cannot train the model: one clear line instead of TensorFlow's frames."""
+    strategy = model.distribute_strategy
+    if count(strategy) == 1:
+        return
+    inside = all(strategy.extended.variable_created_in_scope(variable.value) for variable in model.variables)
+    if not inside or model.optimizer._distribution_strategy is not strategy:
+        raise ValueError(
+            "A model that a tf.distribute strategy trains must be built and compiled, its optimizer made, under "
+            "`with strategy.scope():`. Received: one with variables or an optimizer from outside."
+        )
+    check_summable(model)
