@@ -148,6 +148,8 @@ class HeadsModel(TrainStep, keras.Model):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             callbacks = [StopOnNonFinite(), *given]
+        if getattr(x, "ordered", False):  # a stream, whose order is its own
+            kwargs["shuffle"] = False
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def get_compile_config(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from rocket_keras.encoding.fields import SIDES, Field, HistoryField, IdField
+from rocket_keras.encoding.fields import SIDES, Field, HashedIdField, HistoryField, IdField
 from rocket_keras.encoding.raw_values import RawColumn, refuse_value
 
 FORMAT = "rocket-keras encoder 1"
@@ -29,7 +29,7 @@ class Encoder:
         fields: One a column of `x`.
 
     Raises:
-        ValueError: No fields, two of one name, or a history of a field that is none of the `IdField`s.
+        ValueError: No fields, two of one name, or a history of a field that is no `IdField` or `HashedIdField`.
     """
 
     fields: tuple[Field, ...]
@@ -46,13 +46,13 @@ class Encoder:
                 )
             if isinstance(field, HistoryField) and field.of not in self._id_fields:
                 raise ValueError(
-                    f"expected `of` of HistoryField {field.name!r} to name an IdField, received {field.of!r}; "
-                    "a history has the ids of another column"
+                    f"expected `of` of HistoryField {field.name!r} to name an IdField or HashedIdField, "
+                    f"received {field.of!r}; a history has the ids of another column"
                 )
 
     @cached_property
-    def _id_fields(self) -> dict[str, IdField]:
-        return {field.name: field for field in self.fields if isinstance(field, IdField)}
+    def _id_fields(self) -> dict[str, IdField | HashedIdField]:
+        return {field.name: field for field in self.fields if isinstance(field, IdField | HashedIdField)}
 
     def columns(self, privileged: bool = False) -> tuple[str, ...]:
         """Names of the raw columns that `encode` reads, each once."""

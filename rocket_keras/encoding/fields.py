@@ -1,6 +1,8 @@
 """How one column of a model's `x` is made of one raw column: the fields of `rocket_keras.encoding.Encoder`."""
 
+import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +39,11 @@ class _Vocabulary:
         """The id of each of `values`."""
         return {value: place for place, value in enumerate(self.values, start=1)}
 
+    def ids_of(self, texts: Iterable[str]) -> list[int]:
+        """The id of each text; 0 for one that is none of `values`."""
+        known = self.id_of
+        return [known.get(text, 0) for text in texts]
+
 
 @dataclass(frozen=True)
 class IdField(_Vocabulary):
@@ -67,7 +74,55 @@ class IdField(_Vocabulary):
     def encode(self, values: RawColumn) -> np.ndarray:
         """`(n,)` int32 ids."""
         known = derived(self.column, texts(self.column, values), self.derive)
-        return np.fromiter((self.id_of.get(text, 0) for text in known), np.int32, len(known))
+        return np.array(self.ids_of(known), np.int32)
+
+
+@dataclass(frozen=True)
+class HashedIdField:
+    """An id that is a hash of the text: no vocabulary is learnt or kept, and two texts may have one id.
+
+    The id is BLAKE2b's digest of 8 bytes of the text in UTF-8, as a big-endian number, modulo `size`: the same in every
+    process, on every machine, in training and in serving.
+
+    Args:
+        name, column, derive, privileged, side: As in `IdField`.
+        size: Number of ids. Of n texts about n - size (1 - exp(-n / size)) share the id of another.
+
+    Raises:
+        ValueError: `size` is no whole number from 1 to 2**31 - 1, or no such function.
+
+    References:
+        Weinberger et al., Feature Hashing for Large Scale Multitask Learning, ICML 2009; RFC 7693 for the hash.
+    """
+
+    name: str
+    column: str
+    size: int
+    derive: str | None = None
+    privileged: bool = False
+    side: str = "context"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int) or isinstance(self.size, bool) or not 1 <= self.size < 2**31:
+            raise ValueError(
+                f"expected `size` of field {self.name!r} from 1 to {2**31 - 1}, received {self.size!r}; give the "
+                "number of ids"
+            )
+        if self.derive is not None:
+            _check_choice(self.name, "derive", self.derive, TEXTS)
+
+    def ids_of(self, texts: Iterable[str]) -> list[int]:
+        """The id of each text."""
+        size, digest = self.size, hashlib.blake2b
+        # Half of a surrogate pair, which JSON can bring, has no UTF-8.
+        return [
+            int.from_bytes(digest(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") % size
+            for text in texts
+        ]
+
+    def encode(self, values: RawColumn) -> np.ndarray:
+        """`(n,)` int32 ids."""
+        return np.array(self.ids_of(derived(self.column, texts(self.column, values), self.derive)), np.int32)
 
 
 @dataclass(frozen=True)
@@ -140,7 +195,7 @@ class IdsField(_Vocabulary):
     def encode(self, rows: RawColumn) -> np.ndarray:
         """`(n, length)` int32 ids."""
         kept = [row[: self.length] for row in lists(self.column, rows, self.separator)]
-        return _padded([[self.id_of.get(value, 0) for value in row] for row in kept], self.length)
+        return _padded([self.ids_of(row) for row in kept], self.length)
 
 
 @dataclass(frozen=True)
@@ -149,7 +204,7 @@ class HistoryField:
 
     Args:
         name, column, privileged, side: As in `IdField`.
-        of: Name of the `IdField` whose ids the events have.
+        of: Name of the `IdField` or `HashedIdField` whose ids the events have.
         length: Places a row.
         separator: What stands between the events where a row is one text.
     """
@@ -162,13 +217,13 @@ class HistoryField:
     privileged: bool = False
     side: str = "context"
 
-    def encode(self, rows: RawColumn, of: IdField) -> np.ndarray:
+    def encode(self, rows: RawColumn, of: "IdField | HashedIdField") -> np.ndarray:
         """`(n, length)` int32 ids, by the vocabulary of the field `of`."""
         events = [row[-self.length :] for row in lists(self.column, rows, self.separator)]
-        return _padded([[of.id_of.get(event, 0) for event in row] for row in events], self.length)
+        return _padded([of.ids_of(row) for row in events], self.length)
 
 
-Field = IdField | KnownIdField | NumberField | IdsField | HistoryField
+Field = IdField | HashedIdField | KnownIdField | NumberField | IdsField | HistoryField
 
 
 def _padded(ids: list[list[int]], length: int) -> np.ndarray:

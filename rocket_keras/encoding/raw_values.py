@@ -26,14 +26,14 @@ def refuse_first(bad: np.ndarray, column: str, expected: str, values: RawColumn)
 def texts(column: str, values: RawColumn, row: int | None = None) -> list[str]:
     """`values` as texts; errors name `row` where all are of one row."""
     listed = values.tolist() if isinstance(values, np.ndarray) else values
-    read = [value if type(value) is str else _text(value) for value in listed]
+    read = [value if type(value) is str else text_or_none(value) for value in listed]
     if None in read:
         bad = read.index(None)
         raise refuse_value(column, bad if row is None else row, "a text or a whole number", listed[bad])
     return read  # type: ignore[return-value]  # no None is left
 
 
-def _text(value: object) -> str | None:
+def text_or_none(value: object) -> str | None:
     """A whole number as text; `None` for what is neither, as a missing value of any kind must not become an id."""
     if isinstance(value, str):
         return str(value)
@@ -77,14 +77,15 @@ def numbers(column: str, values: RawColumn, expected: str) -> np.ndarray:
     try:
         read = np.asarray(values, np.float64)
     except (TypeError, ValueError):
-        read = np.array([_number_or_nan(value) for value in values])
+        read = np.array([number_or_nan(value) for value in values])
     if read.ndim > 1:
         raise refuse_value(column, 0, expected, values[0])
     refuse_first(~np.isfinite(read), column, expected, values)
     return read
 
 
-def _number_or_nan(value: object) -> float:
+def number_or_nan(value: object) -> float:
+    """A number, or a text that is one, as a float; NaN for what is neither."""
     try:
         return float(value)  # type: ignore[arg-type]  # whatever cannot be a float is refused by its row
     except (TypeError, ValueError):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from rocket_keras.encoding.fields import HistoryField, IdField, IdsField, KnownIdField, NumberField
+from rocket_keras.encoding.fields import HashedIdField, HistoryField, IdField, IdsField, KnownIdField, NumberField
 from rocket_keras.serving.readers import LARGEST
 from rocket_keras.serving.request import CANDIDATE, EITHER, USER, RawColumn
 from rocket_keras.serving.scorer import Scorer
@@ -12,6 +12,7 @@ from rocket_keras.serving.scorer import Scorer
 FORBID = ConfigDict(extra="forbid", allow_inf_nan=False)
 KINDS: dict[type, frozenset[str]] = {
     IdField: frozenset({"text", "whole"}),
+    HashedIdField: frozenset({"text", "whole"}),
     KnownIdField: frozenset({"whole"}),
     NumberField: frozenset({"number", "whole"}),
     IdsField: frozenset({"text", "list"}),

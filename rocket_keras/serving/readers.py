@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rocket_keras.encoding import Encoder
-from rocket_keras.encoding.fields import Field, HistoryField, IdField, KnownIdField, NumberField
+from rocket_keras.encoding.fields import Field, HashedIdField, HistoryField, IdField, KnownIdField, NumberField
 from rocket_keras.encoding.raw_values import refuse_value
 
 LARGEST = 1e18
@@ -41,7 +41,7 @@ class Reader:
             ValueError: A value cannot be read. One line: column, row (from 0).
         """
         if isinstance(self.field, HistoryField):
-            assert isinstance(self._vocabulary, IdField)  # as the encoder checks
+            assert isinstance(self._vocabulary, IdField | HashedIdField)  # as the encoder checks
             return self.field.encode(values, self._vocabulary)
         if isinstance(self.field, NumberField | KnownIdField):
             self._check_numbers(values)

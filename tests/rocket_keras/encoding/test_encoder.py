@@ -151,7 +151,10 @@ def test_refuses_a_column_that_is_one_value(values):
     [
         (lambda: Encoder(()), "expected fields of different names, received []"),
         (lambda: Encoder((FIELDS[0], FIELDS[0])), "expected fields of different names, received ['job', 'job']"),
-        (lambda: Encoder(FIELDS[2:]), "expected `of` of HistoryField 'before' to name an IdField, received 'job'"),
+        (
+            lambda: Encoder(FIELDS[2:]),
+            "expected `of` of HistoryField 'before' to name an IdField or HashedIdField, received 'job'",
+        ),
         (lambda: IdField("a", "a", ["x"]), "expected `values` of field 'a' to be a tuple of texts"),
         (lambda: IdField("a", "a", ("x", "x")), "expected each of `values` of field 'a' once"),
         (lambda: IdField("a", "a", (), derive="x"), "expected `derive` of field 'a' to be one of ['age_group', "),

@@ -1,0 +1,97 @@
+"""Arrow columns as NumPy sees them: codes of distinct texts, numbers, rows of several values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rocket_keras.encoding.raw_values import number_or_nan, text_or_none
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A column as places in a list of its distinct values.
+
+    Attributes:
+        texts: The distinct values; the last is None, for a value that is neither text nor whole number.
+        of_rows: Place in `texts` of each row, `(rows,)` int32.
+    """
+
+    texts: list[str | None]
+    of_rows: np.ndarray
+
+    def counts(self) -> np.ndarray:
+        """Rows of each text, `(len(texts),)`."""
+        return np.bincount(self.of_rows, minlength=len(self.texts))
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A column of several values a row.
+
+    Attributes:
+        codes: Of all rows' values, one after the other.
+        lengths: Values of each row, `(rows,)`.
+        missing: Rows that are no list, `(rows,)` bool.
+    """
+
+    codes: Codes
+    lengths: np.ndarray
+    missing: np.ndarray
+
+    @property
+    def rows_of_values(self) -> np.ndarray:
+        """The row of each value."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+
+def codes_of(array: pa.Array, missing: str | None = None) -> Codes:
+    """A column of texts or whole numbers, which are read as texts.
+
+    Args:
+        array: The column.
+        missing: The text that a null stands for; None: a null is none.
+    """
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    if encoded.dictionary.null_count or not pa.types.is_string(encoded.dictionary.type):
+        texts = [missing if value is None else text_or_none(value) for value in texts]
+    of_rows = encoded.indices
+    if of_rows.null_count:
+        of_rows = pc.fill_null(of_rows, pa.scalar(len(texts), of_rows.type))
+    return Codes([*texts, missing], of_rows.to_numpy(zero_copy_only=False).astype(np.int32, copy=False))
+
+
+def floats_of(array: pa.Array) -> np.ndarray:
+    """A column of numbers, or of texts that are, as float64 `(rows,)`; NaN for what is none."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_null(array.type):
+        return np.full(len(array), np.nan)
+    if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)):
+        try:
+            return array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return np.array([number_or_nan(value) for value in array.to_pylist()], np.float64)
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    return array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+
+
+def lists_of(array: pa.Array, separator: str) -> Lists:
+    """A column whose rows are lists, or texts of values with `separator` between; an empty text has none."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    if not isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+        split = pc.split_pattern(array, separator)
+        lengths = pc.list_value_length(split).to_numpy(zero_copy_only=False)
+        values, empty = split.flatten(), pc.equal(array, "").to_numpy(zero_copy_only=False)
+        lengths = np.where(missing, 0, lengths).astype(np.int64)
+        if (blank := np.where(missing, False, empty).astype(bool)).any():
+            values = values.filter(pa.array(~np.repeat(blank, lengths)))
+            lengths[blank] = 0
+        return Lists(codes_of(values), lengths, missing)
+    lengths = np.where(missing, 0, pc.list_value_length(array).to_numpy(zero_copy_only=False)).astype(np.int64)
+    return Lists(codes_of(array.flatten()), lengths, missing)
