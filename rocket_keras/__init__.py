@@ -3,7 +3,7 @@
 Zhou et al., "Rocket Launching: A Universal and Efficient Framework for Training Well-performing Light Net", AAAI 2018.
 """
 
-from rocket_keras import callbacks, hints, layers, metrics, schedules
+from rocket_keras import callbacks, hints, layers, metrics, row_optimizers, schedules
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
 from rocket_keras.fleet import Fleet
@@ -28,5 +28,6 @@ __all__ = [
     "measure_latency",
     "metrics",
     "multiply_adds",
+    "row_optimizers",
     "schedules",
 ]

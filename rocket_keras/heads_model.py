@@ -11,10 +11,12 @@ from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.checks import check_arrays
 from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resolve_metrics
 from rocket_keras.routes import Route
+from rocket_keras.row_optimizers import RowOptimizer
+from rocket_keras.row_training import RowTraining
 from rocket_keras.train_step import TrainStep
 
 
-class HeadsModel(TrainStep, keras.Model):
+class HeadsModel(TrainStep, RowTraining):
     """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
 
     Subclasses write `loss_terms`, `routes`, `routed`, `non_finite_terms`, `_booster` and `_joined_optimizer`.
@@ -44,6 +46,7 @@ class HeadsModel(TrainStep, keras.Model):
         metrics: Any = None,
         weighted_metrics: Any = None,
         booster_optimizer: Any = None,
+        row_optimizer: RowOptimizer | None = None,
         **kwargs: Any,
     ) -> None:
         """Configure training; every further argument is `keras.Model.compile`'s.
@@ -53,6 +56,8 @@ class HeadsModel(TrainStep, keras.Model):
             loss: One label loss for all heads, or `{"light": ..., "booster": ...}`. It must take logits.
             metrics, weighted_metrics: A list for all heads, or such a dict. `"accuracy"` means logits.
             booster_optimizer: Moves the whole booster: its own and the shared variables.
+            row_optimizer: Moves the tables of `SparseEmbedding` layers, whoever owns them; row-wise Adagrad where none
+                is given. Clipping, weight decay and averages of the other optimizers do not reach these tables.
 
         Raises:
             ValueError: No loss, or a loss or metric that wants probabilities.
@@ -68,9 +73,14 @@ class HeadsModel(TrainStep, keras.Model):
             metrics=metrics,
             weighted_metrics=weighted_metrics,
             booster_optimizer=optimizers[1],
+            row_optimizer=row_optimizer,
             **kwargs,
         )
         self._compile(given, self._joined_optimizer(*optimizers))
+
+    def predicted(self, outputs: Any) -> dict[str, Any]:
+        """Return the heads; taps serve training alone."""
+        return {head: outputs[head] for head in self.heads}
 
     def loss_terms(self, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> dict[str, Any]:
         """Return the loss terms by name, each a scalar with its weight, ready to be summed.
@@ -90,12 +100,31 @@ class HeadsModel(TrainStep, keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Return the sum of the terms and of the layers' own losses, a scalar."""
-        return self.whole_loss(self.loss_terms(y, y_pred, sample_weight, training), self.layer_losses())
+        """Return the sum of the terms and of the layers' own losses, a scalar; of `loss_divisor` replicas a part."""
+        whole = self.whole_loss(self.loss_terms(y, y_pred, sample_weight, training), self.layer_losses())
+        return whole if self.loss_divisor == 1 else whole / self.loss_divisor
+
+    def label_losses(self, labels: Mapping[str, Any], y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Return the label loss of each head, a mean over the rows of this replica, a scalar each.
+
+        Args:
+            labels: Labels of each head.
+            y_pred: What `call` returned.
+            sample_weight: `(batch,)` or None.
+        """
+        losses = {h: self.head_losses[h](labels[h], y_pred[h], sample_weight=sample_weight) for h in self.roles}
+        return losses if self.loss_divisor == 1 else {h: loss * self.loss_divisor for h, loss in losses.items()}
 
     def layer_losses(self) -> Any:
         """Return the sum of regularisation and `add_loss` terms of the layers, a scalar."""
         return _summed(self.losses)
+
+    def losses_by_route(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, list[Any]]:
+        """Return the whole loss of a training batch, and what each of `all_routes` differentiates; scalars."""
+        terms = self.loss_terms(y, y_pred, sample_weight)
+        extra = self.layer_losses()
+        whole = self.whole_loss(terms, extra)
+        return whole, self.route_losses(self.routes(), terms, extra) if self.routed else [whole]
 
     def route_losses(self, routes: Sequence[Route], terms: Mapping[str, Any], extra: Any) -> list[Any]:
         """Return what each route differentiates: the sum of its terms and of layers' own losses, a scalar each.
@@ -118,15 +147,6 @@ class HeadsModel(TrainStep, keras.Model):
         """Update every metric on every head and return all of them."""
         logits = {head: y_pred[head] for head in self.roles}
         return super().compute_metrics(x, per_head(lambda value: value, y, self.roles), logits, sample_weight)
-
-    @property
-    def routed(self) -> bool:
-        """Whether gradients are routed by variable, rather than taken of the whole loss at once."""
-        raise TypeError(f"{type(self).__name__} must define routed.")
-
-    def routes(self) -> list[Route]:
-        """Say which terms each trainable variable is differentiated by, where gradients are routed."""
-        raise TypeError(f"{type(self).__name__} must define routes().")
 
     def fit(
         self,
@@ -167,10 +187,13 @@ class HeadsModel(TrainStep, keras.Model):
         refuse_probabilities(self.head_losses)
         logits = {head: self.joint.output[head] for head in self.roles}
         metrics = [resolve_metrics(m, logits, self.roles) for m in (given.metrics, given.weighted_metrics)]
-        ours = ("optimizer", "loss", "metrics", "weighted_metrics", "booster_optimizer")
+        ours = ("optimizer", "loss", "metrics", "weighted_metrics", "booster_optimizer", "row_optimizer")
         rest = {key: value for key, value in vars(given).items() if key not in ours}
         self._compiled_with = given
         super().compile(optimizer=optimizer, metrics=metrics[0], weighted_metrics=metrics[1], **rest)
+        self.compile_rows(given.row_optimizer)
+        # What serves a model that is saved now is what was made now.
+        given.row_optimizer = self.row_optimizer
 
     def _booster(self) -> keras.Model:
         # A method: Keras would save what a property returns, a second time.

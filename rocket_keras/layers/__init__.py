@@ -7,6 +7,7 @@ from rocket_keras.layers.feature_cross import FeatureCross
 from rocket_keras.layers.frozen import Frozen
 from rocket_keras.layers.masked_mean import MaskedMean
 from rocket_keras.layers.pre_activation_block import PreActivationBlock
+from rocket_keras.layers.sparse_embedding import SparseEmbedding
 from rocket_keras.layers.sparse_linear import SparseLinear
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Frozen",
     "MaskedMean",
     "PreActivationBlock",
+    "SparseEmbedding",
     "SparseLinear",
 ]

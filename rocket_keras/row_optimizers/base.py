@@ -1,0 +1,120 @@
+"""What optimizers of rows have in common."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from rocket_keras.row_sums import summed_by_row
+from rocket_keras.train_step.rows import add_rows, take_rows
+
+
+class Slot(NamedTuple):
+    """A number, or a vector, that an optimizer keeps for each row.
+
+    Attributes:
+        name: What it is called.
+        initial: Its value for a row that was never moved.
+        wide: Whether it is as wide as the row, rather than one number.
+    """
+
+    name: str
+    initial: float = 0.0
+    wide: bool = False
+
+
+class RowOptimizer(keras.optimizers.Optimizer):
+    """Moves the rows that a batch looked up; a row that no example of the batch has stays as it is, slots included.
+
+    It differs from an optimizer of Keras in that a step costs as much as the batch has ids, whatever the size of the
+    table. Subclasses say which `slots` they keep and what the `changes` are. Give it to
+    `Rocket.compile(row_optimizer=...)`.
+
+    Args:
+        learning_rate: A number or a `keras.optimizers.schedules.LearningRateSchedule` over the batches.
+        name: Name of the optimizer.
+    """
+
+    slots: tuple[Slot, ...] = ()
+    built: bool
+
+    def __init__(self, learning_rate: Any, name: str | None = None):
+        super().__init__(learning_rate=learning_rate, name=name)
+        # A namespace: Keras would wrap a list, and ask for strings as keys of a dict.
+        self._kept = SimpleNamespace(of={})
+
+    def changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> tuple[Any, list[Any]]:
+        """Say what is added to rows and to their slots.
+
+        Args:
+            gradients: Of each row, summed over the batch, `(n, dim)` float32.
+            slots: The rows' values of each of `self.slots`, `(n, 1)` or `(n, dim)`.
+            rate: The learning rate.
+
+        Returns:
+            What is added to the rows, `(n, dim)`, and to each slot, in the slot's shape.
+        """
+        raise TypeError(f"{type(self).__name__} must define changes().")
+
+    def build(self, layers: Sequence[keras.layers.Layer]) -> None:
+        """Make the slots for the tables of these layers.
+
+        Raises:
+            ValueError: The optimizer has slots for other tables.
+        """
+        unknown = [layer.name for layer in layers if id(layer) not in self._kept.of]
+        if self.built and unknown:
+            raise ValueError(f"A row optimizer keeps slots for one model's tables. Make a new one for {unknown}.")
+        for layer in layers if not self.built else ():
+            self._kept.of[id(layer)] = [self._slot(layer, slot) for slot in self.slots]
+        self.built = True
+
+    def slots_of(self, layer: keras.layers.Layer) -> list[keras.Variable]:
+        """Return the variables of the layer's slots, `(rows, 1)` or `(rows, dim)`, in the order of `slots`."""
+        return self._kept.of[id(layer)]
+
+    def resize(self, layer: keras.layers.Layer) -> list[keras.Variable]:
+        """Make new slots for a table that has another number of rows now, and return the ones of before."""
+        before = self._kept.of[id(layer)]
+        self._kept.of[id(layer)] = [self._slot(layer, slot) for slot in self.slots]
+        return before
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The step, the learning rate, and the slots of all tables."""
+        return [*self._variables, *(variable for slots in self._kept.of.values() for variable in slots)]
+
+    def move(self, layer: keras.layers.Layer, rows: Any, gradients: Any, moves: Any = None) -> None:
+        """Move the rows of a layer's table by their gradients.
+
+        Args:
+            layer: One of those that `build` got.
+            rows: Row numbers `(n,)`, int32, which may repeat.
+            gradients: `(n, dim)`.
+            moves: A truth value, or None for true: where it is false nothing moves.
+        """
+        rows, sums, counts = summed_by_row(rows, ops.cast(gradients, "float32"))
+        counts = ops.expand_dims(counts if moves is None else ops.logical_and(counts, moves), 1)
+        slots = self.slots_of(layer)
+        of_row, of_slots = self.changes(sums, [take_rows(slot, rows) for slot in slots], self.learning_rate)
+        for variable, change in zip([layer.table, *slots], [of_row, *of_slots], strict=True):
+            # Where a row repeats all places but the first add nothing, so that no shape depends on the ids.
+            add_rows(variable, rows, ops.where(counts, change, 0.0))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        config = super().get_config()
+        return {key: config[key] for key in ("name", "learning_rate")}
+
+    def _slot(self, layer: keras.layers.Layer, slot: Slot) -> keras.Variable:
+        rows, dim = layer.table.shape
+        return keras.Variable(
+            keras.initializers.Constant(slot.initial),
+            shape=(rows, dim if slot.wide else 1),
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            name=f"{layer.name}_{slot.name}",
+        )

@@ -1,0 +1,25 @@
+"""Rows of a variable under TensorFlow.
+
+A variable that was changed row by row is copied whole whenever an operation reads it whole; so it is always read by
+rows, in training and after.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def take_rows(variable: keras.Variable, rows: Any) -> Any:
+    """Return rows of a variable, `(*rows.shape, dim)`; all must be there."""
+    return tf.gather(variable.value, rows)
+
+
+def add_rows(variable: keras.Variable, rows: Any, changes: Any) -> None:
+    """Add `changes` `(n, dim)` to the rows `(n,)`, which are in ascending order and may repeat."""
+    variable.value.scatter_add(tf.IndexedSlices(tf.cast(changes, variable.dtype), rows))
+
+
+def set_rows(variable: keras.Variable, rows: Any, values: Any) -> None:
+    """Overwrite the rows `(n,)`, each once, with `values` `(n, dim)`."""
+    variable.value.scatter_update(tf.IndexedSlices(tf.cast(values, variable.dtype), rows))

@@ -1,0 +1,24 @@
+"""Rows of a variable under PyTorch."""
+
+from typing import Any
+
+import keras
+import torch
+
+
+def take_rows(variable: keras.Variable, rows: Any) -> Any:
+    """Return rows of a variable, `(*rows.shape, dim)`; all must be there."""
+    return torch.nn.functional.embedding(rows, variable.value)
+
+
+def add_rows(variable: keras.Variable, rows: Any, changes: Any) -> None:
+    """Add `changes` `(n, dim)` to the rows `(n,)`, which are in ascending order and may repeat."""
+    with torch.no_grad():
+        variable.value.index_add_(0, rows, changes.to(variable.value.dtype))
+
+
+def set_rows(variable: keras.Variable, rows: Any, values: Any) -> None:
+    """Overwrite the rows `(n,)`, each once, with `values` `(n, dim)`."""
+    values = keras.ops.convert_to_tensor(values, variable.dtype)
+    with torch.no_grad():
+        variable.value.index_copy_(0, keras.ops.convert_to_tensor(rows, "int64"), values)
