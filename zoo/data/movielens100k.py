@@ -64,7 +64,7 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
     """
     folder = find_folder(data_dir, "ml-100k", ("u.data", "u.user", "u.item"), FETCH)
     table = read_ratings(folder / "u.data", b"\t", _RATING_FORM, FETCH)
-    raw, genres = _raw(folder, table)
+    raw, genres = raw_columns(folder, table)
     order = np.argsort(table[:, 3], kind="stable")
     tenth = len(order) // 10
     train, validation, test = order[: -2 * tenth], order[-2 * tenth : -tenth], order[-tenth:]
@@ -90,7 +90,7 @@ def load(data_dir: str | Path | None = None, *, seed: int = 0, train_rows: int |
     )
 
 
-def _raw(folder: Path, table: np.ndarray) -> tuple[dict[str, np.ndarray], list[str]]:
+def raw_columns(folder: Path, table: np.ndarray) -> tuple[dict[str, np.ndarray], list[str]]:
     """Every raw column of the ratings but the history, and their genres, as texts."""
     user_id, age, gender, occupation, zip_code = read_keyed(folder / "u.user", _USER, _USER_FORM, FETCH)
     item_id, day, flags = read_keyed(folder / "u.item", _ITEM, _ITEM_FORM, FETCH)
