@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-RUN_ROWS = 65_536
+RUN_ROWS = 4096
+"""Of each run that are in memory while runs are merged."""
 
 
 class Counts:

@@ -1,6 +1,7 @@
 """An epoch's rows in their order, in windows: it depends on seed, epoch and files alone, and can begin anywhere."""
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from rocket_keras.streaming.encode import BlockEncoder, Wanted
 from rocket_keras.streaming.log import Log
 from rocket_keras.streaming.piece import Piece
 from rocket_keras.streaming.read import encoded
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ def windows(plan: Plan, epoch: int, number: int = 0, cursor: Cursor | None = Non
                 rows = rows.rows(np.random.default_rng([plan.seed, epoch, 1, place]).permutation(len(rows)))
             yield Window(place, begins, source.cursor, rows, report)
     source.watch.check()
+    if report.bad or report.empty:
+        LOGGER.warning("epoch %d: %s", epoch, report)
 
 
 class _Source:

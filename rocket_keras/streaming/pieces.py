@@ -65,7 +65,8 @@ def share_out(pieces: Sequence[Piece], workers: int) -> list[list[Piece]]:
 
     def size(place: int) -> int:
         piece = pieces[place]
-        return piece.end - piece.begin if piece.rows is None else piece.rows
+        # Of text the bytes, whether its rows were counted or not: workers share alike in both cases.
+        return piece.end - piece.begin if piece.header or piece.rows is None else piece.rows
 
     loads = [(0, worker) for worker in range(workers)]
     shares: list[list[int]] = [[] for _ in range(workers)]

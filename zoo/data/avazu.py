@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import IdField
@@ -11,6 +12,9 @@ from zoo.data import streaming
 from zoo.data.splits import Dataset
 from zoo.data.streaming import CHUNK_ROWS, Chunk, TextLog, find_log, split_in_order
 from zoo.features import Categorical
+
+if TYPE_CHECKING:
+    from rocket_keras.streaming import Log
 
 DIM = 16
 MIN_COUNT = 4
@@ -22,7 +26,7 @@ FETCH = "the Kaggle competition avazu-ctr-prediction's data (train.gz) from its 
 
 _HOUR = r"\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])"
 _FORM = re.compile(rf"\d{{1,20}},[01],{_HOUR}(?:,\d{{1,10}}){{2}}(?:,[0-9a-f]{{8}}){{9}}(?:,-?\d{{1,10}}){{10}}")
-_FIELDS = (
+FIELDS = (
     IdField("hour", "hour", (), hour_of_day.__name__),
     IdField("weekday", "hour", (), weekday.__name__),
     *(IdField(name, name, ()) for name in COLUMNS[3:]),
@@ -54,7 +58,7 @@ def load(
         FileNotFoundError: The file is missing. One line: what to fetch, from where to where.
         ValueError: A row that is not in the official format, or too few rows. One line: file, row.
     """
-    (train, validation, test), fields = split_in_order(_log(data_dir), _FIELDS, "click", rows, train_rows, min_count)
+    (train, validation, test), fields = split_in_order(_log(data_dir), FIELDS, "click", rows, train_rows, min_count)
     return Dataset(
         name="avazu",
         train=train,
@@ -68,6 +72,18 @@ def load(
         source="Avazu Click-Through Rate Prediction (Kaggle 2014), ads shown on mobile devices in ten days with most "
         "of those not clicked left out; under the terms of the competition.",
     )
+
+
+def as_log(data_dir: str | Path | None = None) -> "Log":
+    """The file as a log that `rocket_keras.streaming` reads: encoders are learnt from `FIELDS`, the labels are `click`.
+
+    Raises:
+        FileNotFoundError: As `load`.
+        ImportError: The extra `data` is missing.
+    """
+    from rocket_keras.streaming import read_log
+
+    return read_log(_log(data_dir).path)
 
 
 def iter_chunks(data_dir: str | Path | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[Chunk]:

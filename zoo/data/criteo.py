@@ -7,6 +7,7 @@ had it: a count that is missing is then an id like any other, and every column i
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import IdField
@@ -16,6 +17,9 @@ from zoo.data.splits import Dataset
 from zoo.data.streaming import CHUNK_ROWS, Chunk, TextLog, find_log, split_in_order
 from zoo.features import Categorical
 
+if TYPE_CHECKING:
+    from rocket_keras.streaming import Log
+
 DIM = 16
 MIN_COUNT = 4
 COUNTS = tuple(f"I{number}" for number in range(1, 14))
@@ -24,7 +28,7 @@ COLUMNS = ("label", *COUNTS, *HASHES)
 FETCH = "the Kaggle Display Advertising Challenge's data (train.txt) from Criteo AI Lab (ailab.criteo.com)"
 
 _FORM = re.compile(r"[01](?:\t(?:-?\d{1,10})?){13}(?:\t(?:[0-9a-f]{8})?){26}")
-_FIELDS = (*(IdField(name, name, (), log_square.__name__) for name in COUNTS), *(IdField(n, n, ()) for n in HASHES))
+FIELDS = (*(IdField(name, name, (), log_square.__name__) for name in COUNTS), *(IdField(n, n, ()) for n in HASHES))
 
 
 def load(
@@ -52,7 +56,7 @@ def load(
         FileNotFoundError: The file is missing. One line: what to fetch, from where to where.
         ValueError: A row that is not in the official format, or too few rows. One line: file, row.
     """
-    (train, validation, test), fields = split_in_order(_log(data_dir), _FIELDS, "label", rows, train_rows, min_count)
+    (train, validation, test), fields = split_in_order(_log(data_dir), FIELDS, "label", rows, train_rows, min_count)
     return Dataset(
         name="criteo",
         train=train,
@@ -64,6 +68,18 @@ def load(
         source="Criteo Display Advertising Challenge (Kaggle 2014), ads shown in seven days with most of those not "
         "clicked left out; under the terms of the competition.",
     )
+
+
+def as_log(data_dir: str | Path | None = None) -> "Log":
+    """The file as a log that `rocket_keras.streaming` reads: encoders are learnt from `FIELDS`, the labels are `label`.
+
+    Raises:
+        FileNotFoundError: As `load`.
+        ImportError: The extra `data` is missing.
+    """
+    from rocket_keras.streaming import read_log
+
+    return read_log(_log(data_dir).path, columns=COLUMNS)
 
 
 def iter_chunks(data_dir: str | Path | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
