@@ -50,8 +50,9 @@ class Processes:
             )
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        for variable in {id(v): v for v in [*model.variables, *model.optimizer.variables]}.values():
-            distributed.broadcast(variable.value.data, 0)
+        for held in (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables):
+            for variable in held:
+                distributed.broadcast(variable.value.data, 0)
         variables = [variable.value for variable in model.trainable_variables]
         self.parallel = DistributedDataParallel(_Forward(model, variables), init_sync=False)
 
