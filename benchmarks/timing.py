@@ -111,23 +111,34 @@ class Batches:
 
 
 def take_turns(
-    models: Mapping[str, keras.Model], data: Batches, rounds: int, say: Callable[[str], None]
+    models: Mapping[str, keras.Model],
+    data: Batches | Mapping[str, Batches],
+    rounds: int,
+    say: Callable[[str], None],
 ) -> dict[str, Times]:
-    """Warm every model up, then time all once a round, in an order drawn anew: a busy machine slows all alike."""
-    first = {}
+    """Warm every model up, then time all once a round, in an order drawn anew: a busy machine slows all alike.
+
+    Args:
+        models: By name.
+        data: What all train on, or each one's by name, of one number of batches.
+        rounds: Turns of each model.
+        say: Is told how it goes.
+    """
+    own = data if isinstance(data, Mapping) else dict.fromkeys(models, data)
+    first, count = {}, next(iter(own.values())).count
     for name, model in models.items():
-        warm = data.fit(model, 1)
+        warm = own[name].fit(model, 1)
         first[name] = warm.steps + warm.beside
         say(f"  {name}: first step {first[name]:.1f} s")
-        data.fit(model, min(2, data.count))  # a state that came out of a step may be compiled once more
+        own[name].fit(model, min(2, count))  # a state that came out of a step may be compiled once more
     fits: dict[str, list[Fit]] = {name: [] for name in models}
     order = np.random.default_rng(0)
     for done in range(rounds):
         for name in map(str, order.permutation(list(models))):
-            fits[name].append(data.fit(models[name], data.count))
-        said = (f"{name} {1e3 * taken[-1].steps / data.count:.1f} ms" for name, taken in fits.items())
+            fits[name].append(own[name].fit(models[name], count))
+        said = (f"{name} {1e3 * taken[-1].steps / count:.1f} ms" for name, taken in fits.items())
         say(f"  round {done + 1}/{rounds}: {', '.join(said)}")
-    return {name: _times(taken, data.count, first[name]) for name, taken in fits.items()}
+    return {name: _times(taken, count, first[name]) for name, taken in fits.items()}
 
 
 def _times(fits: Sequence[Fit], count: int, first: float) -> Times:

@@ -10,7 +10,9 @@ from rocket_keras.fleet import Fleet
 from rocket_keras.latency import Latency, measure_latency
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
+from rocket_keras.row_turnover import free_rows, grow_rows
 from rocket_keras.serving.scorer import RequestError, Scorer
+from rocket_keras.sparse_net import SparseNet
 
 __version__ = "0.1.0"
 
@@ -21,8 +23,11 @@ __all__ = [
     "RequestError",
     "Rocket",
     "Scorer",
+    "SparseNet",
     "callbacks",
     "export_light",
+    "free_rows",
+    "grow_rows",
     "hints",
     "layers",
     "measure_latency",

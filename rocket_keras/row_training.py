@@ -173,14 +173,21 @@ class RowTraining(keras.Model):
         self.row_optimizer.build(layers)
 
     def _sparse_layers(self) -> list[SparseEmbedding]:
-        # Once: the graph of a model does not change, and every routed step under PyTorch asks.
+        # Noted once built: the graph of a model does not change then, and every step under PyTorch asks.
         if not hasattr(self, "_found_sparse_layers"):
-            found = tuple(layer for layer in self._flatten_layers() if isinstance(layer, SparseEmbedding))
+            found = tuple(sparse_layers(self))
+            if not self.built:
+                return list(found)
             object.__setattr__(self, "_found_sparse_layers", found)
         return list(self._found_sparse_layers)
 
     def _tables(self) -> list[keras.Variable]:
         return [layer.table for layer in self.row_layers]
+
+
+def sparse_layers(model: keras.Model) -> list[SparseEmbedding]:
+    """Return the model's layers of sparse tables, frozen ones included."""
+    return [layer for layer in model._flatten_layers() if isinstance(layer, SparseEmbedding)]
 
 
 def _without(variables: Sequence[keras.Variable], tables: Sequence[keras.Variable]) -> list[keras.Variable]:

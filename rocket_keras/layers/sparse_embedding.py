@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from rocket_keras.layers.categorical_embedding import CategoricalEmbedding
@@ -71,6 +72,28 @@ class SparseEmbedding(CategoricalEmbedding):
             autocast=False,
             name="table",
         )
+
+    def resize(self, sizes: Sequence[int], table: np.ndarray) -> None:
+        """Give the fields other numbers of ids, and the layer another table.
+
+        `rocket_keras.row_turnover.grow_rows` says what is in it, and what else must know of it.
+
+        Args:
+            sizes: Number of ids of each field.
+            table: `(sum of sizes and hash rows, dim)`, float32.
+        """
+        self.sizes = tuple(int(size) for size in sizes)
+        self._place_fields()
+        # Keras has no way to change a variable's shape: the old one goes, and the layer may get another.
+        del self.table
+        self._tracker.unlock()
+        self.table = self.add_weight(
+            shape=(self.rows, self.dim),
+            initializer=lambda shape, dtype: ops.convert_to_tensor(table, dtype),
+            autocast=False,
+            name="table",
+        )
+        self._lock_state()
 
     @property
     def rows(self) -> int:

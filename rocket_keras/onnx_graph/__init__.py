@@ -59,7 +59,7 @@ def write_onnx(
 
 def has_tables(model: keras.Model) -> bool:
     """Return whether a net looks ids up in a table that may be folded."""
-    return any(type(layer).__name__ == "CategoricalEmbedding" for layer in model.layers)
+    return any(type(layer).__name__ in ("CategoricalEmbedding", "SparseEmbedding") for layer in model.layers)
 
 
 def _call(graph: Graph, layer: keras.Layer, *args: object, **kwargs: object) -> object:

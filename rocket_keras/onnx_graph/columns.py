@@ -42,13 +42,19 @@ def _looked_up(graph: Graph, layer: Any, ids: list[Value], fields: list[int], fo
     """Return the embeddings of several fields side by side."""
     joined = _side_by_side(graph, ids)
     table = numbers(layer.table)
-    rows = _table_rows(graph, layer, joined, fields)
+    ends = [layer.sizes[field] for field in fields]
+    if _is_sparse(layer):
+        joined, ends = _inside(graph, layer, joined, fields), [end + layer.hash_rows for end in ends]
+        rows = graph.node("Add", [joined, _firsts(graph, layer, fields)], joined.shape)
+    else:
+        rows = _table_rows(graph, layer, joined, fields)
     path = graph.weight(table, layer.table.path)
     found = graph.node("Gather", [path, rows], (joined.shape[0], len(fields), layer.dim))
     flat = reshaped(graph, found, (None, len(fields) * layer.dim), layer.name)
     if not folded:
         return flat
-    tables = tuple(table[layer.offsets[field] : layer.offsets[field] + layer.sizes[field]] for field in fields)
+    begins = [layer.offsets[field] for field in fields]
+    tables = tuple(table[begin : begin + end] for begin, end in zip(begins, ends, strict=True))
     return dataclasses.replace(flat, lookup=Lookup(joined, tables, layer.path))
 
 
@@ -125,8 +131,31 @@ def _side_by_side(graph: Graph, ids: Sequence[Value]) -> Value:
 
 def _table_rows(graph: Graph, layer: Any, ids: Value, fields: Sequence[int]) -> Value:
     """Return the table's rows of ids, each moved into its field first; `fields` has one place a column, or one."""
+    if _is_sparse(layer):
+        ids = _inside(graph, layer, ids, fields)
+        return graph.node("Add", [ids, _firsts(graph, layer, fields)], ids.shape)
     sizes, offsets = ([numbers[field] for field in fields] for numbers in (layer.sizes, layer.offsets))
     return clipped(graph, ids, sizes, layer.path, offsets)
+
+
+def _is_sparse(layer: Any) -> bool:
+    return type(layer).__name__ == "SparseEmbedding"
+
+
+def _inside(graph: Graph, layer: Any, ids: Value, fields: Sequence[int]) -> Value:
+    """Return where in its field's rows each id of a `SparseEmbedding` is: unseen ids at 0, or in the hash rows."""
+    ids = graph.node("Cast", [ids], ids.shape, to=int(graph.helper.np_dtype_to_tensor_dtype(np.dtype("int32"))))
+    sizes = graph.weight(np.array([layer.sizes[field] for field in fields], "int32"), f"{layer.path}/sizes")
+    zero = graph.weight(np.int32(0), "id_0")
+    known, unseen = graph.node("Less", [ids, sizes], ids.shape), zero
+    if layer.hash_rows:
+        hashed = graph.node("Mod", [ids, graph.weight(np.int32(layer.hash_rows), f"{layer.path}/hash")], ids.shape)
+        unseen = graph.node("Add", [hashed, sizes], ids.shape).name
+    return graph.node("Where", [known, graph.node("Max", [ids, zero], ids.shape), unseen], ids.shape)
+
+
+def _firsts(graph: Graph, layer: Any, fields: Sequence[int]) -> str:
+    return graph.weight(np.array([layer.offsets[field] for field in fields], "int32"), f"{layer.path}/first")
 
 
 def _present(graph: Graph, ids: Value) -> Value:
@@ -166,5 +195,6 @@ COLUMN_LAYERS: dict[str, Callable[..., Value | Parts]] = {
     "FactorizationMachine": factorization_machine,
     "FeatureCross": feature_cross,
     "MaskedMean": masked_mean,
+    "SparseEmbedding": categorical_embedding,
     "SparseLinear": sparse_linear,
 }

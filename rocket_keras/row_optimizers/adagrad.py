@@ -41,11 +41,14 @@ class Adagrad(RowOptimizer):
         self.row_wise = bool(row_wise)
         self.slots = (Slot("accumulator", self.initial_accumulator_value, not self.row_wise),)
 
-    def changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> tuple[Any, list[Any]]:
-        """Accumulate first, then divide."""
+    def slot_changes(self, gradients: Any, slots: Sequence[Any]) -> list[Any]:
+        """Accumulate the squares."""
         squares = ops.square(gradients)
-        squares = ops.mean(squares, axis=1, keepdims=True) if self.row_wise else squares
-        return -rate * gradients / ops.sqrt(slots[0] + squares + self.epsilon), [squares]
+        return [ops.mean(squares, axis=1, keepdims=True) if self.row_wise else squares]
+
+    def row_changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> Any:
+        """Go down the gradients, divided by the root of the sums."""
+        return -rate * gradients / ops.sqrt(slots[0] + self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

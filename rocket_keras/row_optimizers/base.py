@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from rocket_keras.row_sums import summed_by_row
@@ -29,7 +30,7 @@ class RowOptimizer(keras.optimizers.Optimizer):
     """Moves the rows that a batch looked up; a row that no example of the batch has stays as it is, slots included.
 
     It differs from an optimizer of Keras in that a step costs as much as the batch has ids, whatever the size of the
-    table. Subclasses say which `slots` they keep and what the `changes` are. Give it to
+    table. Subclasses say which `slots` they keep, and the `slot_changes` and `row_changes`. Give it to
     `Rocket.compile(row_optimizer=...)`.
 
     Args:
@@ -45,18 +46,30 @@ class RowOptimizer(keras.optimizers.Optimizer):
         # A namespace: Keras would wrap a list, and ask for strings as keys of a dict.
         self._kept = SimpleNamespace(of={})
 
-    def changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> tuple[Any, list[Any]]:
-        """Say what is added to rows and to their slots.
+    def slot_changes(self, gradients: Any, slots: Sequence[Any]) -> list[Any]:
+        """Say what is added to the slots of rows; it comes before the rows move.
 
         Args:
             gradients: Of each row, summed over the batch, `(n, dim)` float32.
             slots: The rows' values of each of `self.slots`, `(n, 1)` or `(n, dim)`.
+
+        Returns:
+            What is added to each slot, in its shape.
+        """
+        return []
+
+    def row_changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> Any:
+        """Say what is added to rows.
+
+        Args:
+            gradients: Of each row, summed over the batch, `(n, dim)` float32.
+            slots: The rows' values of each of `self.slots`, with their changes.
             rate: The learning rate.
 
         Returns:
-            What is added to the rows, `(n, dim)`, and to each slot, in the slot's shape.
+            What is added to the rows, `(n, dim)`.
         """
-        raise TypeError(f"{type(self).__name__} must define changes().")
+        raise TypeError(f"{type(self).__name__} must define row_changes().")
 
     def build(self, layers: Sequence[keras.layers.Layer]) -> None:
         """Make the slots for the tables of these layers.
@@ -75,11 +88,15 @@ class RowOptimizer(keras.optimizers.Optimizer):
         """Return the variables of the layer's slots, `(rows, 1)` or `(rows, dim)`, in the order of `slots`."""
         return self._kept.of[id(layer)]
 
-    def resize(self, layer: keras.layers.Layer) -> list[keras.Variable]:
-        """Make new slots for a table that has another number of rows now, and return the ones of before."""
-        before = self._kept.of[id(layer)]
-        self._kept.of[id(layer)] = [self._slot(layer, slot) for slot in self.slots]
-        return before
+    def has(self, layer: keras.layers.Layer) -> bool:
+        """Whether `build` got the layer."""
+        return id(layer) in self._kept.of
+
+    def resize(self, layer: keras.layers.Layer, values: Sequence[np.ndarray]) -> None:
+        """Make the slots anew for a table that has another number of rows now, with these values."""
+        self._kept.of[id(layer)] = [
+            self._slot(layer, slot, value) for slot, value in zip(self.slots, values, strict=True)
+        ]
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -98,21 +115,23 @@ class RowOptimizer(keras.optimizers.Optimizer):
         rows, sums, counts = summed_by_row(rows, ops.cast(gradients, "float32"))
         counts = ops.expand_dims(counts if moves is None else ops.logical_and(counts, moves), 1)
         slots = self.slots_of(layer)
-        of_row, of_slots = self.changes(sums, [take_rows(slot, rows) for slot in slots], self.learning_rate)
-        for variable, change in zip([layer.table, *slots], [of_row, *of_slots], strict=True):
+        for slot, change in zip(slots, self.slot_changes(sums, [take_rows(slot, rows) for slot in slots]), strict=True):
             # Where a row repeats all places but the first add nothing, so that no shape depends on the ids.
-            add_rows(variable, rows, ops.where(counts, change, 0.0))
+            add_rows(slot, rows, ops.where(counts, change, 0.0))
+        # Read again: a slot whose old values went into the rows, too, would be copied whole under JAX.
+        change = self.row_changes(sums, [take_rows(slot, rows) for slot in slots], self.learning_rate)
+        add_rows(layer.table, rows, ops.where(counts, change, 0.0))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         config = super().get_config()
         return {key: config[key] for key in ("name", "learning_rate")}
 
-    def _slot(self, layer: keras.layers.Layer, slot: Slot) -> keras.Variable:
+    def _slot(self, layer: keras.layers.Layer, slot: Slot, value: np.ndarray | None = None) -> keras.Variable:
         rows, dim = layer.table.shape
         return keras.Variable(
-            keras.initializers.Constant(slot.initial),
-            shape=(rows, dim if slot.wide else 1),
+            keras.initializers.Constant(slot.initial) if value is None else value,
+            shape=(rows, dim if slot.wide else 1) if value is None else None,
             dtype="float32",
             trainable=False,
             autocast=False,

@@ -40,15 +40,19 @@ class LazyAdam(RowOptimizer):
         super().__init__(learning_rate, name)
         self.beta_1, self.beta_2, self.epsilon = float(beta_1), float(beta_2), float(epsilon)
 
-    def changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> tuple[Any, list[Any]]:
-        """Move the moments, then the rows."""
+    def slot_changes(self, gradients: Any, slots: Sequence[Any]) -> list[Any]:
+        """Move the moments and count."""
         first, second, count = slots
         of_first = (gradients - first) * (1 - self.beta_1)
-        of_second = (ops.square(gradients) - second) * (1 - self.beta_2)
-        steps = count + 1.0
+        return [of_first, (ops.square(gradients) - second) * (1 - self.beta_2), ops.ones_like(count)]
+
+    def row_changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> Any:
+        """Go by the first moment, divided by the root of the second."""
+        first, second, count = slots
+        # A row that does not move may never have been counted.
+        steps = ops.maximum(count, 1.0)
         rate = rate * ops.sqrt(1 - ops.power(self.beta_2, steps)) / (1 - ops.power(self.beta_1, steps))
-        change = -rate * (first + of_first) / (ops.sqrt(second + of_second) + self.epsilon)
-        return change, [of_first, of_second, ops.ones_like(count)]
+        return -rate * first / (ops.sqrt(second) + self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -20,6 +20,6 @@ class SGD(RowOptimizer):
     def __init__(self, learning_rate: Any = 0.01, name: str = "row_sgd"):
         super().__init__(learning_rate, name)
 
-    def changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> tuple[Any, list[Any]]:
+    def row_changes(self, gradients: Any, slots: Sequence[Any], rate: Any) -> Any:
         """Go down the gradients."""
-        return -rate * gradients, []
+        return -rate * gradients

@@ -15,6 +15,9 @@ OBJECTS = [
     rk.hints.CosineHint("light_map", "booster_map", regressor=True, trainable=False),
     rk.hints.AttentionHint("light_map", "booster_map"),
     rk.hints.MutualHint(rk.hints.SoftTargetHint(1.0)),
+    rk.row_optimizers.Adagrad(0.1, initial_accumulator_value=0.2, epsilon=1e-5, row_wise=False),
+    rk.row_optimizers.LazyAdam(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5), beta_1=0.8, beta_2=0.9),
+    rk.row_optimizers.SGD(0.1),
     rk.schedules.Constant(0.3),
     rk.schedules.WarmUp(0.5, 100),
     rk.schedules.Linear(1.0, 0.1, 50),
@@ -25,19 +28,26 @@ OBJECTS = [
     rk.layers.FactorizationMachine(4),
     rk.layers.FeatureCross(),
     rk.layers.MaskedMean(),
+    rk.layers.SparseEmbedding([10, 20], dim=4, hash_rows=3, field_names=["user", "item"]),
     rk.layers.SparseLinear([10, 20], units=2, kernel_initializer="normal"),
     rk.metrics.GAUC(name="user_auc"),
 ]
 
 
 def public_classes():
-    modules = (rk.hints, rk.layers, rk.schedules, rk.metrics)
+    modules = (rk.hints, rk.layers, rk.row_optimizers, rk.schedules, rk.metrics)
     found = {
         c for m in modules for c in vars(m).values() if isinstance(c, type) and c.__module__.startswith(m.__name__)
     }
     found = {c for c in found if not c.__name__.startswith("_")}
     # A builder of stock layers has no configuration of its own; a layer around trained nets has tests of its own.
-    return found - {rk.hints.Hint, rk.schedules.Schedule, rk.layers.PreActivationBlock, rk.layers.Frozen}
+    return found - {
+        rk.hints.Hint,
+        rk.row_optimizers.RowOptimizer,
+        rk.schedules.Schedule,
+        rk.layers.PreActivationBlock,
+        rk.layers.Frozen,
+    }
 
 
 def test_the_list_is_complete():

@@ -43,6 +43,14 @@ def check_sharing(features: Sequence[Feature], sharing: str, share_except: Seque
         )
 
 
+def check_embedding(embedding: str) -> None:
+    """Raise ValueError for an unknown kind of table."""
+    if embedding not in ("dense", "sparse"):
+        raise ValueError(
+            f"expected `embedding` to be 'dense' or 'sparse', received {embedding!r}; choose one of the two"
+        )
+
+
 def check_bottom(bottom_units: Sequence[int], sharing: str, by_side: bool) -> None:
     """Raise ValueError for a shared bottom where nothing is shared or sides must stay apart."""
     if bottom_units and (sharing == "none" or by_side):

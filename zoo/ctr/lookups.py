@@ -1,25 +1,39 @@
 """Embedding tables, and the columns that are looked up in them once for both nets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 from keras import layers
 
-from rocket_keras.layers import CategoricalEmbedding, MaskedMean
+from rocket_keras.layers import CategoricalEmbedding, MaskedMean, SparseEmbedding
 from zoo.ctr.columns import Block, Part, table_of
 from zoo.features import SIDES, Categorical, Feature, MultiCategorical, Numeric
 
 # Where a feature's rows lie: a table, and the feature's place among its fields.
 Tables = Mapping[str, tuple[CategoricalEmbedding, int]]
 
+MakeTable = Callable[[Sequence[Categorical | MultiCategorical], int, str], CategoricalEmbedding]
 
-def make_tables(owner: str, features: Sequence[Feature], by_side: bool) -> Tables:
+
+def dense_table(fields: Sequence[Categorical | MultiCategorical], dim: int, name: str) -> CategoricalEmbedding:
+    """Make a table that trains in full."""
+    return CategoricalEmbedding([field.size for field in fields], dim, name=name)
+
+
+def sparse_table(fields: Sequence[Categorical | MultiCategorical], dim: int, name: str) -> CategoricalEmbedding:
+    """Make a table that trains row by row; its fields have the features' names."""
+    names = [field.name for field in fields]
+    return SparseEmbedding([field.size for field in fields], dim, field_names=names, name=name)
+
+
+def make_tables(owner: str, features: Sequence[Feature], by_side: bool, make: MakeTable = dense_table) -> Tables:
     """Make one embedding table for each width of the features that have rows of their own.
 
     Args:
         owner: Prefix of the layers' names: "shared", or the net whose tables these are.
         features: Features of one owner.
         by_side: Make tables for each side, so that an item's columns need no input of the user.
+        make: Makes a table of features, a width and a name.
     """
     tables: dict[str, tuple[CategoricalEmbedding, int]] = {}
     for suffix, of_side in _sides(features, by_side):
@@ -27,7 +41,7 @@ def make_tables(owner: str, features: Sequence[Feature], by_side: bool) -> Table
         fields = [f for kind in (Categorical, MultiCategorical) for f in of_side if isinstance(f, kind)]
         for dim in sorted({field.dim for field in fields}):
             of_dim = [field for field in fields if field.dim == dim]
-            table = CategoricalEmbedding([f.size for f in of_dim], dim, name=f"{owner}_embedding{suffix}_{dim}")
+            table = make(of_dim, dim, f"{owner}_embedding{suffix}_{dim}")
             tables.update({field.name: (table, place) for place, field in enumerate(of_dim)})
     return tables
 

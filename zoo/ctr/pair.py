@@ -10,15 +10,17 @@ import keras
 from keras import layers
 
 from rocket_keras.pair import Pair
-from zoo.ctr.checks import check_bottom, check_features, check_sharing
+from zoo.ctr.checks import check_bottom, check_embedding, check_features, check_sharing
 from zoo.ctr.columns import Block, Columns, table_of
 from zoo.ctr.dense import Tower
-from zoo.ctr.lookups import make_blocks, make_tables
+from zoo.ctr.lookups import dense_table, make_blocks, make_tables, sparse_table
 from zoo.ctr.towers import TOWERS, two_tower
 from zoo.features import Feature, History, MultiCategorical, Numeric
 from zoo.pretrained import pretrained
 
 Sharing = Literal["embeddings", "none"]
+Embedding = Literal["dense", "sparse"]
+TABLES = {"dense": dense_table, "sparse": sparse_table}
 
 
 def ctr_pair(
@@ -32,6 +34,7 @@ def ctr_pair(
     sharing: Sharing = "embeddings",
     share_except: Sequence[str] = (),
     private_dim: int = 0,
+    embedding: Embedding = "dense",
     weights: str | Path | None = None,
 ) -> Pair:
     """Build a light and a booster net over shared embeddings and private towers.
@@ -55,6 +58,8 @@ def ctr_pair(
             id). A history goes with its `of`.
         private_dim: Width of a private embedding of each feature of ids that the light net gets beside the shared one;
             0 for none.
+        embedding: `"sparse"` for tables that train row by row (`rk.layers.SparseEmbedding`): a step does not grow with
+            their ids, and `rk.grow_rows` adds ids by the feature's name. `"dense"` for tables that train in full.
         weights: What `zoo.load` takes, of a pair of the same features and arguments; heads of another number of logits
             stay fresh. None: all is fresh.
 
@@ -62,8 +67,9 @@ def ctr_pair(
         The pair. A 576-wide input with light units (200, 80) and 2 logits makes 131,360 multiply-adds.
 
     Raises:
-        ValueError: No feature for the light net, a name twice, a history of no categorical feature, an unknown tower or
-            sharing, a `share_except` that is not a feature of ids of both nets, or options that contradict each other.
+        ValueError: No feature for the light net, a name twice, a history of no categorical feature, an unknown tower,
+            sharing or embedding, a `share_except` that is not a feature of ids of both nets, or options that contradict
+            each other.
 
     References:
         Zhou et al., Rocket Launching, AAAI 2018, section on display advertising; Xu et al., Privileged Features
@@ -74,21 +80,23 @@ def ctr_pair(
     check_features(features)
     check_sharing(features, sharing, share_except, private_dim)
     check_bottom(bottom_units, sharing, by_side)
+    check_embedding(embedding)
+    make = TABLES[embedding]
     inputs = {f.name: keras.Input(_shape(f), dtype=_dtype(f), name=f.name) for f in features}
     unprivileged = [feature for feature in features if not feature.privileged]
     of_ids = [feature for feature in unprivileged if not isinstance(feature, Numeric)]
     twice = [feature for feature in of_ids if sharing == "none" or table_of(feature) in share_except]
     once = [feature for feature in unprivileged if feature not in twice]
-    shared_tables = make_tables("shared", once, by_side)
+    shared_tables = make_tables("shared", once, by_side, make)
     shared = _bottom(make_blocks("shared", once, inputs, shared_tables, by_side), bottom_units)
-    own = make_blocks("light", twice, inputs, make_tables("light", twice, by_side), by_side)
+    own = make_blocks("light", twice, inputs, make_tables("light", twice, by_side, make), by_side)
     if private_dim:
         narrow = [feature if isinstance(feature, History) else replace(feature, dim=private_dim) for feature in of_ids]
-        tables = make_tables("light_private", narrow, by_side)
+        tables = make_tables("light_private", narrow, by_side, make)
         own += make_blocks("light_private", narrow, inputs, tables, by_side)
     hidden = [feature for feature in features if feature.privileged or feature in twice]
     # A privileged history of a shared feature reads the shared rows.
-    booster_tables = {**shared_tables, **make_tables("booster", hidden, by_side)}
+    booster_tables = {**shared_tables, **make_tables("booster", hidden, by_side, make)}
     beside = make_blocks("booster", hidden, inputs, booster_tables, by_side)
     light_columns = Columns(tuple(unprivileged), shared + own, inputs)
     booster_columns = Columns(tuple(features), shared + beside, inputs)
