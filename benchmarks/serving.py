@@ -93,6 +93,7 @@ def net_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
 def scorer_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
     """`Scorer.score` from raw values against the bare session on ready arrays: 16 columns of texts, half the user's."""
     light, encoder, user_inputs, catalogue, requests = scorer_net(50)
+    users = [user for user, _ in requests]
     p50, bars = {}, []
     for kind, once in (("rows", ()), ("request", user_inputs)):
         file = export_light(light, folder / f"scorer_{kind}.onnx", encoder=encoder, once=once)
@@ -101,7 +102,6 @@ def scorer_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
         mappings = [[catalogue[place] for place in picked] for _, picked in requests]
         columns = [{name: [row[name] for row in rows] for name in rows[0]} for rows in mappings]
         ads = scorer.read(catalogue)
-        users = [user for user, _ in requests]
         takes = {
             "mappings": lambda i, scorer=scorer, mappings=mappings: scorer.score(users[i], mappings[i]),
             "columns": lambda i, scorer=scorer, columns=columns: scorer.score(users[i], columns[i]),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rocket_keras.encoding import Encoder
-from rocket_keras.encoding.fields import PAD, SIDES, HistoryField, IdsField, NumberField
+from rocket_keras.encoding.fields import PAD, SIDES, Field, HistoryField, IdsField, NumberField
 
 __all__ = ["PAD", "SIDES", "Categorical", "Feature", "History", "MultiCategorical", "Numeric", "features_of"]
 
@@ -167,21 +167,21 @@ def features_of(encoder: Encoder, dim: int = 16, sizes: Mapping[str, int] | None
     Raises:
         ValueError: A size below that of the vocabulary, or what the features themselves refuse.
     """
-    found: list[Feature] = []
-    for field in encoder.fields:
-        role = {"side": field.side, "privileged": field.privileged}
-        if isinstance(field, NumberField):
-            found.append(Numeric(field.name, **role))
-        elif isinstance(field, HistoryField):
-            found.append(History(field.name, field.of, field.length, **role))
-        else:
-            size = (sizes or {}).get(field.name, field.size)
-            if size < field.size:
-                raise ValueError(
-                    f"expected a size of at least {field.size} for field {field.name!r}, received {size}; its "
-                    "vocabulary has so many ids"
-                )
-            several = {"length": field.length} if isinstance(field, IdsField) else {}
-            kind = MultiCategorical if several else Categorical
-            found.append(kind(field.name, size, dim=dim, **several, **role))
-    return tuple(found)
+    return tuple(_feature(field, dim, sizes or {}) for field in encoder.fields)
+
+
+def _feature(field: Field, dim: int, sizes: Mapping[str, int]) -> Feature:
+    name, side, privileged = field.name, field.side, field.privileged
+    if isinstance(field, NumberField):
+        return Numeric(name, side, privileged)
+    if isinstance(field, HistoryField):
+        return History(name, field.of, field.length, side, privileged)
+    size = sizes.get(name, field.size)
+    if size < field.size:
+        raise ValueError(
+            f"expected a size of at least {field.size} for field {name!r}, received {size}; its vocabulary has so many "
+            "ids"
+        )
+    if isinstance(field, IdsField):
+        return MultiCategorical(name, size, field.length, dim, side, privileged)
+    return Categorical(name, size, dim, side, privileged)

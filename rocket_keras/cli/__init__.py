@@ -2,10 +2,10 @@
 
 import os
 
-from rocket_keras.cli import bench, export, search, serve, train, zoo
+from rocket_keras.cli import bench, daily, export, search, serve, train, zoo
 from rocket_keras.cli.app import app, stop
 
-__all__ = ["app", "bench", "export", "main", "search", "serve", "train", "zoo"]
+__all__ = ["app", "bench", "daily", "export", "main", "search", "serve", "train", "zoo"]
 
 
 def main() -> None:

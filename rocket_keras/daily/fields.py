@@ -1,0 +1,49 @@
+"""What a log's columns may be read as, where nobody said it."""
+
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import Field, IdField, NumberField
+from rocket_keras.extras import require
+from rocket_keras.streaming import Log
+
+
+def guess_fields(log: Log, label: str, user: tuple[str, ...] = (), item: tuple[str, ...] = ()) -> Encoder:
+    """Read the columns of a Parquet log by their types: floats as numbers, texts and whole numbers as ids.
+
+    Args:
+        log: Its first file is looked at.
+        label: The column of clicks, which is no field.
+        user, item: Columns of the user and of the candidate; the others are of the impression.
+
+    Raises:
+        ValueError: A log of text, whose columns have no types; a column of lists; or `user`, `item` or the label name
+            no column. One line.
+    """
+    if log.format != "parquet":
+        raise ValueError(
+            f"expected a Parquet log, whose columns have types, received {log.format}; say what its columns are in a "
+            "file of fields"
+        )
+    parquet, types = require("pyarrow.parquet", "data"), require("pyarrow.types", "data")
+    with log.files[0].open() as file:
+        schema = parquet.ParquetFile(file).schema_arrow
+    missing = [name for name in (label, *user, *item) if name not in schema.names]
+    if missing:
+        raise ValueError(
+            f"{log.files[0].path}: expected a column {missing[0]!r}, received {schema.names[:40]}; name one"
+        )
+    fields: list[Field] = []
+    for column in schema:
+        side = "user" if column.name in user else "item" if column.name in item else "context"
+        if column.name == label or column.name in log.partition_names:
+            continue
+        kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+        if types.is_floating(kind):
+            fields.append(NumberField(column.name, column.name, 0.0, 1.0, side=side))
+        elif types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind):
+            fields.append(IdField(column.name, column.name, (), side=side))
+        else:
+            raise ValueError(
+                f"{log.files[0].path}: expected texts or numbers in column {column.name!r}, received {kind}; say what "
+                "it is in a file of fields"
+            )
+    return Encoder(tuple(fields))

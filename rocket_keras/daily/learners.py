@@ -1,0 +1,128 @@
+"""What learns every day: one training, or two after each other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from rocket_keras.daily.settings import Daily
+from rocket_keras.graph import inputs_of
+from rocket_keras.hints import SoftTargetHint
+from rocket_keras.layers import Frozen
+from rocket_keras.pair import Pair
+from rocket_keras.rocket import Rocket
+from rocket_keras.sparse_net import SparseNet
+
+PREDICT_BATCH = 4096
+MakePair = Callable[[], Pair]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One training of a day.
+
+    Attributes:
+        name: Of its files.
+        model: What is trained, compiled.
+        graph: The functional model in it, whose inputs it takes.
+        heads: From the model's outputs to nets: `{"light": "light", ...}`; a net without a head is the whole output.
+        begin: Called before it is trained, each day.
+    """
+
+    name: str
+    model: keras.Model
+    graph: keras.Model
+    heads: Mapping[str, str | None]
+    begin: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The parts of a day in their order, and the net that serves.
+
+    Attributes:
+        light: The light net.
+        parts: What is trained, one after the other.
+    """
+
+    light: keras.Model
+    parts: tuple[Part, ...]
+
+    def predict(self, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the logits `(rows,)` of every net.
+
+        Args:
+            x: Inputs, `(rows, ...)` each; columns that no net takes are ignored.
+        """
+        rows = len(next(iter(x.values())))
+        found: dict[str, np.ndarray] = {}
+        for part in self.parts:
+            outputs = _predict(part, x, rows)
+            for net, head in part.heads.items():
+                found[net] = (outputs if head is None else outputs[head])[:rows, 0]
+        return found
+
+
+def learner(plan: Daily, make: MakePair) -> Learner:
+    """Build and compile what learns.
+
+    Args:
+        plan: Says the method.
+        make: Builds a pair whose tables are `SparseEmbedding` layers.
+    """
+    return {"rocket": _rocket, "base": _base, "distilled": _distilled}[plan.method](plan, make)
+
+
+def _rocket(plan: Daily, make: MakePair) -> Learner:
+    pair = make()
+    rocket = Rocket(pair, hint_weight=plan.hint_weight, light_to_shared=plan.light_to_shared)
+    part = Part("rocket", _compiled(plan, rocket), pair.joint, {"light": "light", "booster": "booster"})
+    return Learner(pair.light, (part,))
+
+
+def _base(plan: Daily, make: MakePair) -> Learner:
+    light = make().light
+    return Learner(light, (Part("base", _compiled(plan, SparseNet(light)), light, {"light": None}),))
+
+
+def _distilled(plan: Daily, make: MakePair) -> Learner:
+    """Booster alone, and a light net with tables of its own below a frozen copy of it."""
+    teacher, copied, light = make().booster, make().booster, make().light
+    inputs = {tensor.name: tensor for tensor in copied.inputs}
+    frozen = keras.Model(inputs, Frozen([copied], name="teacher")(inputs), name="frozen_booster")
+    pair = Pair(light=light, booster=frozen)
+    student = Rocket(pair, SoftTargetHint(temperature=plan.temperature), plan.hint_weight)
+
+    def begin() -> None:
+        copied.set_weights(teacher.get_weights())
+
+    parts = (
+        Part("booster", _compiled(plan, SparseNet(teacher)), teacher, {"booster": None}),
+        Part("light", _compiled(plan, student), pair.joint, {"light": "light"}, begin),
+    )
+    return Learner(light, parts)
+
+
+def _compiled(plan: Daily, model: Any) -> keras.Model:
+    model.compile(
+        optimizer=plan.optimizer(),
+        row_optimizer=plan.row_optimizer(),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _predict(part: Part, x: Mapping[str, np.ndarray], rows: int) -> Any:
+    """Predict in batches of one size, so that a compiled backend compiles once."""
+    mine = inputs_of(part.graph, x)
+    padded = -(-rows // PREDICT_BATCH) * PREDICT_BATCH
+    index = np.arange(padded) % rows
+    parts = []
+    for begin in range(0, padded, PREDICT_BATCH):
+        batch = {name: column[index[begin : begin + PREDICT_BATCH]] for name, column in mine.items()}
+        parts.append(keras.tree.map_structure(ops.convert_to_numpy, part.model.predict_on_batch(batch)))
+    return keras.tree.map_structure(lambda *found: np.concatenate(found), *parts)
