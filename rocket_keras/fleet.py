@@ -90,7 +90,7 @@ class Fleet(HeadsModel):
     def loss_terms(self, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> dict[str, Any]:
         """Return one term a net, a scalar with its weights: `booster`, and each candidate's labels and hints."""
         labels = per_head(lambda value: value, y, self.roles)
-        losses = {h: self.head_losses[h](labels[h], y_pred[h], sample_weight=sample_weight) for h in self.roles}
+        losses = self.label_losses(labels, y_pred, sample_weight)
         terms, values = {"booster": losses["booster"]}, [losses["booster"]]
         schedules = {name: (self.label_weights[name], *self.hint_weights[name]) for name in self.pairs}
         # Light nets with one schedule ask it once.

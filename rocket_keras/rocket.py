@@ -9,7 +9,7 @@ from keras import ops
 from rocket_keras.heads import ROLES, per_head
 from rocket_keras.heads_model import HeadsModel
 from rocket_keras.hinting import checked_hints, hint_loss
-from rocket_keras.pair import HEADS, Pair
+from rocket_keras.pair import Pair
 from rocket_keras.paired_optimizer import PairedOptimizer
 from rocket_keras.routes import Route, routes
 from rocket_keras.schedules import Schedule, as_schedule
@@ -85,7 +85,7 @@ class Rocket(HeadsModel):
     def loss_terms(self, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> dict[str, Any]:
         """Return the three terms, each a scalar with its weight, ready to be summed: `light`, `booster`, `hint`."""
         labels = per_head(lambda value: value, y, self.roles)
-        losses = [self.head_losses[h](labels[h], y_pred[h], sample_weight=sample_weight) for h in HEADS]
+        losses = list(self.label_losses(labels, y_pred, sample_weight).values())
         losses += [hint_loss(hint, y_pred, labels["light"], sample_weight, self.gradient_block) for hint in self.hints]
         rows = ops.shape(y_pred["light"])[0]
         for tracker, value in zip(self.trackers, losses, strict=True):

@@ -6,11 +6,16 @@ import keras
 
 
 def check_summable(model: Any) -> None:
-    """Raise ValueError for a loss or hint that is no mean over the rows of a batch.
+    """Raise ValueError for a loss or hint that is no mean over the rows of a batch, and for float16 with large tables.
 
     Args:
         model: A Rocket or Fleet, compiled.
     """
+    if model.row_layers and isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "Rows of a SparseEmbedding cannot skip a batch together on several devices, as a scaled loss needs it. "
+            "Use the dtype policy mixed_bfloat16 or float32."
+        )
     for head, loss in model.head_losses.items():
         if loss.reduction not in ("sum_over_batch_size", "mean"):
             raise ValueError(

@@ -17,10 +17,10 @@ class TrainStep:
         """What Keras divides label losses by: the number of replicas of `tf.distribute`."""
         return replicas.count()
 
-    def fit(self, *arguments: Any, **options: Any) -> keras.callbacks.History:
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, *arguments: Any, **options: Any) -> Any:
         """Train as `keras.Model.fit`, under a strategy after a look at whether it can."""
-        replicas.check(self)
-        return super().fit(*arguments, **options)
+        replicas.check(self, x, batch_size)
+        return super().fit(x, y, batch_size, *arguments, **options)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Differentiate each route by its own variables and apply all gradients at once."""

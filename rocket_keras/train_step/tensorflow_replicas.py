@@ -6,7 +6,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from rocket_keras.train_step.batches import row_count
 from rocket_keras.train_step.summable import check_summable
+
+NO_ROWS = (
+    "Every replica must get a row of every batch, and one got none. Give batches at least as many rows as there are "
+    "replicas; drop the last rows of the data."
+)
 
 
 def count(strategy: Any = None) -> int:
@@ -26,11 +32,7 @@ def shares(losses: Sequence[Any], rows: Any) -> list[Any]:
     """
     if count() == 1:
         return list(losses)
-    some = tf.debugging.assert_positive(
-        rows,
-        "Every replica must get a row of every batch, and one got none. Give batches at least as many rows as there "
-        "are replicas; drop the last rows of the data.",
-    )
+    some = tf.debugging.assert_positive(rows, NO_ROWS)
     with tf.control_dependencies([some] if some is not None else []):
         mine = tf.cast(rows, "float32")
     share = mine / tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mine)
@@ -60,8 +62,17 @@ def average(variables: Sequence[keras.Variable], strategy: Any) -> None:
             variable.value.assign(strategy.reduce(tf.distribute.ReduceOp.MEAN, variable.value, axis=None))
 
 
-def check(model: Any) -> None:
-    """Raise ValueError where a strategy cannot train the model: one clear line instead of TensorFlow's frames."""
+def check(model: Any, x: Any, batch_size: int | None) -> None:
+    """Look at a model and its data before `fit`: one clear line instead of TensorFlow's frames.
+
+    Args:
+        model: A Rocket or Fleet, compiled.
+        x, batch_size: What `fit` got.
+
+    Raises:
+        ValueError: A model from outside the strategy, a batch without a row for each replica, float16 with tables that
+            are moved row by row, or a loss that is no mean over rows.
+    """
     strategy = model.distribute_strategy
     if count(strategy) == 1:
         return
@@ -71,4 +82,7 @@ def check(model: Any) -> None:
             "A model that a tf.distribute strategy trains must be built and compiled, its optimizer made, under "
             "`with strategy.scope():`. Received: one with variables or an optimizer from outside."
         )
+    rows, size = row_count(x), batch_size or 32
+    if rows is not None and 0 < rows % size < count(strategy):
+        raise ValueError(f"{NO_ROWS} Received: {rows} rows in batches of {size}, for {count(strategy)} replicas.")
     check_summable(model)

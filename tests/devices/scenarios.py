@@ -63,13 +63,15 @@ def unrouted(engine):
 def routed(engine):
     with engine.scope():
         rocket = compiled(rocket_of(light_to_shared=False))
-        return {**curves(fit(engine, rocket)), **state(rocket)}
+        history = fit(engine, rocket)
+    return {**curves(history), **state(rocket)}
 
 
 def fleet(engine):
     with engine.scope():
         fleet = compiled(rk.Fleet(MADE_UP["pairs_of"](), hint_weight=0.5))
-        return {**curves(fit(engine, fleet)), **state(fleet)}
+        history = fit(engine, fleet)
+    return {**curves(history), **state(fleet)}
 
 
 def uneven(engine):
@@ -77,9 +79,10 @@ def uneven(engine):
     with engine.scope():
         rocket = compiled(rocket_of())
         try:
-            return {**curves(fit(engine, rocket, rows=27)), **state(rocket)}
+            history = fit(engine, rocket, rows=27)
         except ValueError as error:
             return {"refused": np.array(str(error))}
+    return {**curves(history), **state(rocket)}
 
 
 def moving_statistics(engine):
@@ -89,8 +92,9 @@ def moving_statistics(engine):
         rocket.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         x, y = engine.mine(*MADE_UP["image_rows"](32))
         rocket.fit(x, y, batch_size=engine.size(BATCH), shuffle=False, verbose=0)
-        named = [v for v in rocket.pair.joint.weights if "norm0/moving_mean" in v.path]  # before any normalised input
-        return {v.path.replace("/", "_"): keras.ops.convert_to_numpy(v.value) for v in named}
+    # Of the first layers: before them no input is normalised.
+    named = [v for v in rocket.pair.joint.weights if "norm0/moving_mean" in v.path]
+    return {v.path.replace("/", "_"): keras.ops.convert_to_numpy(v.value) for v in named}
 
 
 def resumed(engine):
@@ -104,24 +108,20 @@ def resumed(engine):
         else:
             again = compiled(rocket_of(seed=8, light_to_shared=False))
         second = fit(engine, again, epochs=1)
-        losses = [history.history["loss"][0] for history in (first, second)]
-        return {"curve_loss": np.array(losses), **state(again)}
+    losses = [history.history["loss"][0] for history in (first, second)]
+    return {"curve_loss": np.array(losses), **state(again)}
 
 
-def tables(engine):
-    """A table whose rows alone are moved, shared by both nets."""
-    with engine.scope():
-        return of_tables(engine)
-
-
-def of_tables(engine):
+def tables(engine, scope=None, sizes=ROWS["SIZES"]):
+    """Tables whose rows alone are moved, shared by both nets."""
     found = {}
     for name, switches in {"unrouted": {}, "routed": {"light_to_shared": False}}.items():
-        rocket = rk.Rocket(ROWS["make_pair"](), hint_weight=0.3, **switches)
-        rocket.compile(MADE_UP["adam"](), BINARY)
-        x, y = ROWS["drawn"](28, few=5)
-        x, (y,) = {key: engine.mine(column)[0] for key, column in x.items()}, engine.mine(y)
-        history = rocket.fit(x, y, batch_size=engine.size(BATCH), epochs=2, shuffle=False, verbose=0)
+        with scope() if scope else engine.scope():
+            rocket = rk.Rocket(ROWS["make_pair"](sizes=sizes), hint_weight=0.3, **switches)
+            rocket.compile(MADE_UP["adam"](), BINARY)
+            x, y = ROWS["drawn"](28, sizes=sizes, few=5)
+            x, (y,) = {key: engine.mine(column)[0] for key, column in x.items()}, engine.mine(y)
+            history = rocket.fit(x, y, batch_size=engine.size(BATCH), epochs=2, shuffle=False, verbose=0)
         kept = [*rocket.non_trainable_variables, *rocket.trainable_variables]
         held = {f"{place:03d}": keras.ops.convert_to_numpy(v.value) for place, v in enumerate(kept)}
         found.update({f"{key}_{name}": value for key, value in {**curves(history), **held}.items()})
@@ -130,14 +130,14 @@ def of_tables(engine):
 
 def sharded(engine):
     """Tables cut by rows over the devices: a Keras embedding and one of ours."""
-    whole = engine.sharded is None
-    with engine.scope() if whole else engine.sharded(".*embedding.*"):
+    scope = (lambda paths: engine.scope()) if engine.sharded is None else engine.sharded
+    with scope(".*embedding.*"):
         rocket = compiled(rocket_of(light_to_shared=False))
-        found = {**curves(fit(engine, rocket)), **state(rocket)}
-        table = next(v for v in rocket.trainable_variables if "embedding" in v.path)
-        found["rows_here"] = np.array([len(table.value) if whole else table.value.addressable_shards[0].data.shape[0]])
-    with engine.scope() if whole else engine.sharded(".*table.*"):
-        return {**found, **of_tables(engine)}
+        history = fit(engine, rocket)
+    table = next(v for v in rocket.trainable_variables if "embedding" in v.path)
+    rows = np.array([table.value.addressable_shards[0].data.shape[0]])
+    of_ours = tables(engine, lambda: scope(".*table.*"), sizes=(30, 12, 8))
+    return {"rows_here": rows, **curves(history), **state(rocket), **of_ours}
 
 
 def refusals(engine):
