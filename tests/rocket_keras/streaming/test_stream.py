@@ -316,12 +316,22 @@ def test_fit_of_a_keras_model_and_evaluate(tmp_path):
     assert light.evaluate(stream(write(tmp_path, [200, 200])), verbose=0, return_dict=True)["loss"] > 0
 
 
-def test_fit_in_steps_of_several_batches_and_checkpoints(tmp_path):
-    one = stream(write(tmp_path, [400]))
-    rocket = make_rocket(steps_per_execution=4)
-    checkpoint = StreamCheckpoint(one, tmp_path / "saved", every=8)
-    rocket.fit(one, epochs=2, verbose=0, callbacks=[checkpoint])
-    assert checkpoint.trained == one.position == 80
+def test_a_step_of_several_batches_counts_as_several(tmp_path):
+    """Keras names the last batch of a step; a step that an epoch's end cuts short is shorter."""
+    one = stream(write(tmp_path / "log", [300]))
+    checkpoint = StreamCheckpoint(one, tmp_path / "saved", every=8, epochs=2)
+    checkpoint.set_model(make_rocket())
+    checkpoint.on_train_begin()
+    saved = []
+    for epoch in range(2):
+        for batch in (3, 7, 11, 15, 19, 23, 27, 29):
+            checkpoint.on_train_batch_end(batch)
+            if (tmp_path / "saved/state.json").exists():
+                saved.append(json.loads((tmp_path / "saved/state.json").read_text())["stream"]["batch"])
+        assert checkpoint.model.stop_training == (epoch == 1)
+        checkpoint.on_epoch_end(epoch)
+    assert checkpoint.trained == 60
+    assert saved[:7] == [8, 8, 16, 16, 24, 24, 24]
 
 
 def test_a_checkpoint_goes_on_where_training_stopped(tmp_path):
