@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.layers.drawn_rows import drawn_rows
 from rocket_keras.layers.sparse_embedding import SparseEmbedding
 from rocket_keras.row_optimizers import RowOptimizer
 from rocket_keras.row_training import sparse_layers
@@ -92,7 +93,7 @@ def _grow(layer: SparseEmbedding, sizes: Sequence[int], optimizer: RowOptimizer 
             new[place] = fill((rows, old.shape[1])) if isinstance(rows, int) else old[rows]
         return new
 
-    table = grown(layer.table, lambda shape: keras.ops.convert_to_numpy(fresh(shape, dtype=layer.table.dtype)))
+    table = grown(layer.table, lambda shape: keras.ops.convert_to_numpy(drawn_rows(fresh, shape, layer.table.dtype)))
     values = []
     if optimizer is not None and optimizer.has(layer):
         kinds = zip(optimizer.slots, optimizer.slots_of(layer), strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from rocket_keras.layers.categorical_embedding import CategoricalEmbedding
+from rocket_keras.layers.drawn_rows import drawn_rows
 from rocket_keras.layers.fused_rows import present
 from rocket_keras.row_lookups import leaf_of
 from rocket_keras.train_step.rows import take_rows
@@ -67,7 +68,7 @@ class SparseEmbedding(CategoricalEmbedding):
         """Make the table `(sum of sizes and hash rows, dim)`."""
         self.table = self.add_weight(
             shape=(self.rows, self.dim),
-            initializer=self.embeddings_initializer,
+            initializer=self._drawn,
             # Rows are cast after they are found: casting the table would cost as much as it has rows.
             autocast=False,
             name="table",
@@ -115,6 +116,9 @@ class SparseEmbedding(CategoricalEmbedding):
         """Return the constructor's arguments."""
         names = list(self.field_names) if self._named else None
         return {**super().get_config(), "hash_rows": self.hash_rows, "field_names": names}
+
+    def _drawn(self, shape: Sequence[int], dtype: str) -> Any:
+        return ops.convert_to_tensor(drawn_rows(self.embeddings_initializer, shape, dtype), dtype)
 
     def _found(self, rows: Any) -> Any:
         return ops.cast(leaf_of(self, rows, take_rows(self.table, rows)), self.compute_dtype)

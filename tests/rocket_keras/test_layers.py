@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from rocket_keras.layers import CategoricalEmbedding, PreActivationBlock
+from rocket_keras.layers import CategoricalEmbedding, PreActivationBlock, SparseEmbedding
 
 
 def test_one_table_equals_an_embedding_a_field():
@@ -58,3 +58,18 @@ def test_the_shortcut_is_the_input_or_a_convolution_of_the_first_activation():
         else:
             expected = x
         np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_large_table_is_drawn_part_by_part_and_no_part_repeats(monkeypatch, seed):
+    monkeypatch.setattr("rocket_keras.layers.drawn_rows.PART", 4)
+    tables = []
+    for _ in range(2):
+        keras.utils.set_random_seed(1)
+        layer = SparseEmbedding([6, 5], 3, keras.initializers.RandomNormal(stddev=2.0, seed=seed))
+        layer.build(None)
+        tables.append(keras.ops.convert_to_numpy(layer.table.value))
+    np.testing.assert_array_equal(*tables)
+    assert tables[0].shape == (11, 3)
+    assert len(np.unique(tables[0])) == 33
+    assert 1 < tables[0].std() < 3
