@@ -27,6 +27,7 @@ PROSE = {"bibtex", "json", "mermaid", "text"}  # shown, not run
 # Appended: an option's last value counts.
 SMOKE = {
     "launch": ("--epochs", "1", "--train-rows", "256", "--seeds", "1"),
+    "daily": ("--light", "8", "--booster", "16,8", "--dim", "4"),
     # A machine that runs tests has no quiet moment for a budget.
     "search": ("--epochs", "1", "--train-rows", "2000", "--max-trials", "3", "--budget-ms", "1000"),
     "compare": (
