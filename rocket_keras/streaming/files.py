@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -126,14 +125,8 @@ def _file(path: str, size: int | None) -> LogFile:
     return LogFile(path, size, tuple((part[1], unquote(part[2])) for part in parts if part))
 
 
-@lru_cache(maxsize=64)
-def _root(protocol_and_host: str) -> Any:
-    return require("fsspec", "data").core.url_to_fs(protocol_and_host)[0]
-
-
 def _filesystem(url: str) -> tuple[Any, str]:
-    filesystem = _root(url[: url.find("/", url.find("//") + 2) + 1] or url)
-    return filesystem, filesystem._strip_protocol(url)
+    return require("fsspec", "data").core.url_to_fs(url)
 
 
 def one_line(error: Exception) -> str:
