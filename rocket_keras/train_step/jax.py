@@ -62,6 +62,10 @@ class TrainStep:
         outputs = super().predict(x, batch_size, **options)
         return keras.tree.map_structure(lambda output: output[:rows], outputs)
 
+    def from_all_devices(self, rows: Any, gradients: Any) -> tuple[Any, Any]:
+        """Return the rows `(n,)` and gradients `(n, dim)`, whole on every device that has a copy of the table."""
+        return jax_mesh.whole(rows), jax_mesh.whole(gradients)
+
     def make_predict_function(self, force: bool = False) -> Any:
         """Make what `predict` calls; with several processes each gets the outputs of its own rows."""
         if self.predict_function is None or force:
