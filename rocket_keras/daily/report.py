@@ -76,7 +76,8 @@ def days_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]], metric: str = "
                 calibration.plot(days, [r["scores"][net]["calibration"] for r in scored], label=label, **told)
     calibration.axhline(1.0, color=INK, linewidth=0.8)
     names = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss"}
-    set_title(quality, f"{names.get(metric, metric)} on each day before it is trained on", 24)
+    rows_of_legend = -(-len(quality.get_lines()) // 3)
+    set_title(quality, f"{names.get(metric, metric)} on each day before it is trained on", 8 + 16 * rows_of_legend)
     set_title(calibration, "Clicks foretold / clicks", 8)
     options = {"frameon": False, "fontsize": 9, "labelcolor": INK, "ncols": 3, "loc": "lower left", "borderpad": 0}
     quality.legend(bbox_to_anchor=(0, 1), handlelength=1.6, columnspacing=1.4, borderaxespad=0.4, **options)
