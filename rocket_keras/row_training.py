@@ -1,6 +1,7 @@
 """What a model needs so that tables of `SparseEmbedding` are trained row by row."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -23,7 +24,7 @@ class RowTraining(keras.Model):
     """
 
     row_optimizer: RowOptimizer | None = None
-    _found_sparse_layers: tuple[SparseEmbedding, ...]
+    _noted: SimpleNamespace
 
     @property
     def row_layers(self) -> list[SparseEmbedding]:
@@ -59,6 +60,7 @@ class RowTraining(keras.Model):
     def losses_by_route(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, list[Any]]:
         """Return the whole loss of a training batch, and what each of `all_routes` differentiates; scalars."""
         loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
+        loss = loss if self.loss_divisor == 1 else loss * self.loss_divisor
         return loss, [loss]
 
     def routes(self) -> list[Route]:
@@ -172,14 +174,15 @@ class RowTraining(keras.Model):
         self.row_optimizer = Adagrad() if row_optimizer is None else row_optimizer
         self.row_optimizer.build(layers)
 
-    def _sparse_layers(self) -> list[SparseEmbedding]:
+    def _sparse_layers(self) -> Sequence[SparseEmbedding]:
         # Noted once built: the graph of a model does not change then, and every step under PyTorch asks.
-        if not hasattr(self, "_found_sparse_layers"):
+        if not hasattr(self, "_noted"):
             found = tuple(sparse_layers(self))
             if not self.built:
-                return list(found)
-            object.__setattr__(self, "_found_sparse_layers", found)
-        return list(self._found_sparse_layers)
+                return found
+            # In a namespace: Keras would save what lies in a tuple, under this name instead of the graph's.
+            self._noted = SimpleNamespace(layers=found)
+        return self._noted.layers
 
     def _tables(self) -> list[keras.Variable]:
         return [layer.table for layer in self.row_layers]

@@ -50,6 +50,14 @@ def test_weights_and_slots_come_back_from_a_file_of_weights(tmp_path):
         np.testing.assert_array_equal(array(a), array(b))
 
 
+def test_weights_come_into_a_rocket_that_is_not_compiled(tmp_path):
+    rocket = trained(make_pair(), row_optimizers.Adagrad(0.1))
+    rocket.save_weights(tmp_path / "a.weights.h5")
+    fresh = rk.Rocket(make_pair(seed=9))
+    fresh.load_weights(tmp_path / "a.weights.h5")
+    np.testing.assert_array_equal(table_of(fresh.pair), table_of(rocket.pair))
+
+
 @pytest.mark.parametrize("hash_rows", [0, 3])
 @pytest.mark.parametrize("fold", [False, True])
 def test_the_exported_light_net_is_a_plain_gather(tmp_path, hash_rows, fold):
