@@ -16,7 +16,7 @@ def check(model: Any, x: Any, batch_size: int | None, steps: int | None) -> None
     """Look at a model and its data before `fit`.
 
     Args:
-        model: A Rocket or Fleet, compiled.
+        model: A Rocket, Fleet or SparseNet, compiled.
         x, batch_size, steps: What `fit` got.
 
     Raises:

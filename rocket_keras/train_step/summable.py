@@ -9,21 +9,22 @@ def check_summable(model: Any) -> None:
     """Raise ValueError for a loss or hint that is no mean over the rows of a batch, and for float16 with large tables.
 
     Args:
-        model: A Rocket or Fleet, compiled.
+        model: A Rocket, Fleet or SparseNet, compiled.
     """
     if model.row_layers and isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
         raise ValueError(
             "Rows of a SparseEmbedding cannot skip a batch together on several devices, as a scaled loss needs it. "
             "Use the dtype policy mixed_bfloat16 or float32."
         )
-    for head, loss in model.head_losses.items():
-        if loss.reduction not in ("sum_over_batch_size", "mean"):
+    losses = getattr(model, "head_losses", None) or {"the net": model.loss}
+    for head, loss in losses.items():
+        if getattr(loss, "reduction", "mean") not in ("sum_over_batch_size", "mean"):
             raise ValueError(
                 "With more than one replica a label loss must have the reduction 'sum_over_batch_size'. Received: "
                 f"{loss.reduction!r} for {head!r}."
             )
-    hints = model.hints.values() if isinstance(model.hints, dict) else [model.hints]
-    for hint in (hint for group in hints for hint in group):
+    hints = getattr(model, "hints", [])
+    for hint in keras.tree.flatten(hints):
         losses = keras.tree.flatten(getattr(hint, "loss", None))
         if any(isinstance(loss, keras.losses.Loss) for loss in losses):
             raise ValueError(

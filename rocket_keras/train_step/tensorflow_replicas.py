@@ -55,18 +55,24 @@ def average(variables: Sequence[keras.Variable], strategy: Any) -> None:
     A mean of moving averages is the moving average of means, so once an epoch is as good as after every step. Within
     a step nothing happens.
     """
-    if count(strategy) == 1 or not tf.distribute.in_cross_replica_context():
+    values = [variable.value for variable in variables if variable.value.dtype.is_floating]
+    if not values or count(strategy) == 1 or not tf.distribute.in_cross_replica_context():
         return
-    for variable in variables:
-        if variable.value.dtype.is_floating:
-            variable.value.assign(strategy.reduce(tf.distribute.ReduceOp.MEAN, variable.value, axis=None))
+
+    def become_mean() -> None:
+        # Each replica its own copy: the strategy's own mean of a mirrored variable is the first replica's copy.
+        means = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, [v + 0.0 for v in values])
+        for value, mean in zip(values, means, strict=True):
+            value.assign(mean)
+
+    strategy.run(become_mean)
 
 
 def check(model: Any, x: Any, batch_size: int | None) -> None:
     """Look at a model and its data before `fit`: one clear line instead of TensorFlow's frames.
 
     Args:
-        model: A Rocket or Fleet, compiled.
+        model: A Rocket, Fleet or SparseNet, compiled.
         x, batch_size: What `fit` got.
 
     Raises:

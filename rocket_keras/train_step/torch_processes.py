@@ -21,7 +21,7 @@ class Processes:
     rest is done here: each process's share of a batch, rows of large tables, metrics and moving statistics.
 
     Args:
-        model: A Rocket or Fleet, compiled.
+        model: A Rocket, Fleet or SparseNet, compiled.
     """
 
     def __init__(self, model: Any):
@@ -104,7 +104,8 @@ class Processes:
         _reduced(states, distributed.ReduceOp.SUM)
         others = [v.value.data for v in keras.Model.non_trainable_variables.fget(model)]
         _reduced([other for other in others if other.is_floating_point()], distributed.ReduceOp.SUM, self.size)
-        _reduced([model.bad_terms.value.data], distributed.ReduceOp.MAX)
+        if hasattr(model, "bad_terms"):
+            _reduced([model.bad_terms.value.data], distributed.ReduceOp.MAX)
         yield
         for state, mine in zip(states, local, strict=True):
             state.copy_(mine)

@@ -1,5 +1,6 @@
 """Small trainings that come out alike on one device and on several; run as a script, on the two of an engine."""
 
+import functools
 import runpy
 import sys
 from pathlib import Path
@@ -33,9 +34,8 @@ def rocket_of(seed=3, **options):
     return rk.Rocket(pair, hint_weight=rk.schedules.Linear(0.0, 1.0, 6), **options)
 
 
-def compiled(model, **options):
-    metrics = ["accuracy", keras.metrics.AUC(from_logits=True, name="auc")]
-    model.compile(MADE_UP["adam"](), BINARY, metrics=metrics, **options)
+def compiled(model, metrics=("accuracy",), **options):
+    model.compile(MADE_UP["adam"](), BINARY, metrics=list(metrics), **options)
     return model
 
 
@@ -43,9 +43,10 @@ def fit(engine, model, rows=28, epochs=2, callbacks=(), **options):
     """Train on rows with weights, and a last batch that is short."""
     x, y = MADE_UP["ctr_rows"](rows)
     x, y, weights = engine.mine(x, y, np.linspace(0.5, 2, rows).astype("float32"))
-    options = {"validation_data": (x, y), "sample_weight": weights, **options}
+    if options.pop("validated", False):
+        options["validation_data"] = (x, y)
     sizes = {"batch_size": engine.size(BATCH), "shuffle": False, "verbose": 0, "epochs": epochs}
-    return model.fit(x, y, callbacks=list(callbacks), **sizes, **options)
+    return model.fit(x, y, sample_weight=weights, callbacks=list(callbacks), **sizes, **options)
 
 
 def unrouted(engine):
@@ -54,9 +55,10 @@ def unrouted(engine):
         keras.utils.set_random_seed(3)
         pair = MADE_UP["ctr_pair"](3, bottom=1, kernel_regularizer="l2")
         rocket = rk.Rocket(pair, hint_weight=rk.schedules.Linear(0.0, 1.0, 6))
-        compiled(rocket, booster_optimizer=keras.optimizers.SGD(0.05, momentum=0.9))
+        metrics = ["accuracy", keras.metrics.AUC(from_logits=True, name="auc")]
+        compiled(rocket, metrics, booster_optimizer=keras.optimizers.SGD(0.05, momentum=0.9))
         gauc = rk.callbacks.GroupAUC((*engine.mine(*MADE_UP["ctr_rows"](25, seed=5)), *engine.mine(np.arange(25) % 4)))
-        history = fit(engine, rocket, callbacks=[gauc])
+        history = fit(engine, rocket, callbacks=[gauc], validated=True)
     return {**curves(history), **state(rocket)}
 
 
@@ -113,11 +115,12 @@ def resumed(engine):
 
 
 def tables(engine, scope=None, sizes=ROWS["SIZES"]):
-    """Tables whose rows alone are moved, shared by both nets."""
+    """Tables whose rows alone are moved, shared by both nets; and the light net alone."""
     found = {}
-    for name, switches in {"unrouted": {}, "routed": {"light_to_shared": False}}.items():
+    routed = functools.partial(rk.Rocket, light_to_shared=False)
+    for name, make in {"unrouted": rk.Rocket, "routed": routed, "alone": lambda pair: rk.SparseNet(pair.light)}.items():
         with scope() if scope else engine.scope():
-            rocket = rk.Rocket(ROWS["make_pair"](sizes=sizes), hint_weight=0.3, **switches)
+            rocket = make(ROWS["make_pair"](sizes=sizes))
             rocket.compile(MADE_UP["adam"](), BINARY)
             x, y = ROWS["drawn"](28, sizes=sizes, few=5)
             x, (y,) = {key: engine.mine(column)[0] for key, column in x.items()}, engine.mine(y)
@@ -166,7 +169,7 @@ def refusals(engine):
         x, y = MADE_UP["ctr_rows"](BATCH)
         batches = ((x, y) for _ in range(3 - engine.rank))
         note("shards", lambda: rocket.fit(batches, verbose=0))
-        note("lengths", lambda: fit(engine, rocket, rows=25, validation_data=None))
+        note("lengths", lambda: fit(engine, rocket, rows=25))
     return said
 
 
