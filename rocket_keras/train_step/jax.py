@@ -56,6 +56,11 @@ class TrainStep:
         jax_mesh.check(self, x, batch_size, options.get("steps_per_epoch"))
         return super().fit(x, y, batch_size, *arguments, **options)
 
+    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **options: Any) -> Any:
+        """Evaluate as `keras.Model.evaluate`, under a distribution after a look at the batches."""
+        jax_mesh.check_parts(x, batch_size)
+        return super().evaluate(x, y, batch_size, **options)
+
     def predict(self, x: Any, batch_size: int | None = None, **options: Any) -> Any:
         """Predict as `keras.Model.predict`; under a distribution any number of rows."""
         x, rows = jax_mesh.padded(x, batch_size)

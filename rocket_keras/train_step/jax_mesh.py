@@ -34,13 +34,7 @@ def check(model: Any, x: Any, batch_size: int | None, steps: int | None) -> None
             f"set_distribution or in distribution.scope(). Received: {outside[0].path!r}, which is not on its "
             f"{devices} devices."
         )
-    parts = max(1, distribution.num_model_replicas // jax.process_count())
-    rows, size = row_count(x), batch_size or 32
-    if rows is not None and any(batch % parts for batch in (min(size, rows), rows % size)):
-        raise ValueError(
-            f"JAX cuts every batch into {parts} equal parts, one a device. Received: {rows} rows in batches of {size}, "
-            f"the last of {rows % size or size}. Give a batch_size and a number of rows that {parts} divides."
-        )
+    check_parts(x, batch_size)
     if jax.process_count() > 1:
         counts = gathered(batch_count(x, batch_size, steps))
         if len(set(counts)) > 1 and None not in counts:
@@ -50,19 +44,32 @@ def check(model: Any, x: Any, batch_size: int | None, steps: int | None) -> None
             )
 
 
+def check_parts(x: Any, batch_size: int | None) -> None:
+    """Raise ValueError for arrays of which a batch cannot be cut into equal parts."""
+    rows, size, parts = row_count(x), batch_size or 32, _parts()
+    if rows is not None and any(batch % parts for batch in (min(size, rows), rows % size)):
+        raise ValueError(
+            f"JAX cuts every batch into {parts} equal parts, one a device. Received: {rows} rows in batches of {size}, "
+            f"the last of {rows % size or size}. Give a batch_size and a number of rows that {parts} divides."
+        )
+
+
 def padded(x: Any, batch_size: int | None) -> tuple[Any, int | None]:
     """Return arrays with rows repeated, so that devices can share every batch, and how many of their rows are theirs.
 
     Other data is returned as it is, and None.
     """
-    distribution, rows = keras.distribution.distribution(), row_count(x)
-    if distribution is None or rows is None:
-        return x, None
-    parts = max(1, distribution.num_model_replicas // jax.process_count())
-    extra = -(rows % (batch_size or 32)) % parts
-    if not extra:
+    rows = row_count(x)
+    extra = -((rows or 0) % (batch_size or 32)) % _parts()
+    if rows is None or not extra:
         return x, None
     return keras.tree.map_structure(lambda a: np.concatenate([a, np.repeat(a[-1:], extra, axis=0)]), x), rows
+
+
+def _parts() -> int:
+    """Return into how many parts the devices of this process cut a batch."""
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else max(1, distribution.num_model_replicas // jax.process_count())
 
 
 def whole(values: Any) -> Any:

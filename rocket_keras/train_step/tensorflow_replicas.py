@@ -82,6 +82,11 @@ def check(model: Any, x: Any, batch_size: int | None) -> None:
     strategy = model.distribute_strategy
     if count(strategy) == 1:
         return
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        raise ValueError(
+            "Keras 3.15's fit fails under tf.distribute.MultiWorkerMirroredStrategy, with any model. Train under "
+            "MirroredStrategy on one machine, or on several under JAX or PyTorch."
+        )
     inside = all(strategy.extended.variable_created_in_scope(variable.value) for variable in model.variables)
     if not inside or model.optimizer._distribution_strategy is not strategy:
         raise ValueError(
