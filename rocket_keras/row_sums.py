@@ -4,6 +4,8 @@ from typing import Any
 
 from keras import ops
 
+from rocket_keras.train_step.rows import sums_of
+
 
 def summed_by_row(rows: Any, gradients: Any) -> tuple[Any, Any, Any]:
     """Sum gradients over equal rows, in static shapes.
@@ -21,6 +23,6 @@ def summed_by_row(rows: Any, gradients: Any) -> tuple[Any, Any, Any]:
     rows = ops.take(rows, order, axis=0)
     first = ops.concatenate([ops.ones_like(rows[:1], dtype="bool"), ops.not_equal(rows[1:], rows[:-1])])
     segments = ops.cumsum(ops.cast(first, "int32")) - 1
-    sums = ops.segment_sum(ops.take(gradients, order, axis=0), segments, num_segments=ops.shape(rows)[0])
+    sums = sums_of(ops.take(gradients, order, axis=0), segments, ops.shape(rows)[0])
     sums = ops.take(sums, segments, axis=0)
     return rows, sums, ops.logical_and(first, ops.any(ops.not_equal(sums, 0), axis=1))

@@ -17,6 +17,11 @@ def add_rows(variable: keras.Variable, rows: Any, changes: Any) -> None:
     variable.assign(variable.value.at[rows].add(changes, mode="promise_in_bounds", indices_are_sorted=True))
 
 
+def sums_of(values: Any, segments: Any, count: int) -> Any:
+    """Sum values `(n, dim)` by their segments `(n,)`, ascending, into `(count, dim)`."""
+    return jax.ops.segment_sum(values, segments, count, indices_are_sorted=True)
+
+
 def set_rows(variable: keras.Variable, rows: Any, values: Any) -> None:
     """Overwrite the rows `(n,)`, each once, with `values` `(n, dim)`."""
     variable.assign(_set(variable.value, rows, values))

@@ -20,6 +20,11 @@ def add_rows(variable: keras.Variable, rows: Any, changes: Any) -> None:
     variable.value.scatter_add(tf.IndexedSlices(tf.cast(changes, variable.dtype), rows))
 
 
+def sums_of(values: Any, segments: Any, count: int) -> Any:
+    """Sum values `(n, dim)` by their segments `(n,)`, ascending, into `(count, dim)`."""
+    return tf.math.unsorted_segment_sum(values, segments, count)
+
+
 def set_rows(variable: keras.Variable, rows: Any, values: Any) -> None:
     """Overwrite the rows `(n,)`, each once, with `values` `(n, dim)`."""
     variable.value.scatter_update(tf.IndexedSlices(tf.cast(values, variable.dtype), rows))
