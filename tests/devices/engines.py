@@ -68,7 +68,7 @@ def torch_engine(rank, store):
 ENGINES = {"jax": jax_engine, "tensorflow": tensorflow_engine, "torch": torch_engine}
 
 
-def launch(backend, scenario, folder, timeout=300):
+def launch(backend, scenario, folder, timeout=600):
     """Run a scenario on two devices in fresh processes; return the file of each process's results."""
     environment = {**os.environ, "KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"}
     environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"

@@ -43,7 +43,8 @@ def test_the_papers_way_is_the_same_training(both):
     assert alone["step000"] == 8  # global batches
 
 
-@pytest.mark.parametrize("scenario", ["routed", pytest.param("fleet", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("scenario", ["routed", "fleet"])
 def test_routed_gradients_are_the_same_training(both, scenario):
     check_same(*both(scenario))
 
