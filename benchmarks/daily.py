@@ -52,6 +52,7 @@ def main() -> None:
         "versions": versions(),
         "commit": git_commit(),
         "setting": {**plan.told(), **NETS, "days": len(runs["base"][0]), "seeds": options.seeds},
+        "rocket_above": {rival: gains(runs, rival) for rival in ("base", "distilled")},
         "methods": {method: summary(of_method) for method, of_method in runs.items()},
         "days": {method: [one["scores"] for one in of_method[0]] for method, of_method in runs.items()},
     }
@@ -153,36 +154,27 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"mean": statistics.fmean(values), "sd": statistics.stdev(values) if len(values) > 1 else 0.0}
 
 
+def gains(runs: Mapping[str, list[list[dict[str, Any]]]], rival: str) -> dict[str, Any]:
+    """By how much the rocket's light net is above a rival's: by seed, and the share of days, both in AUC."""
+    pairs = list(zip(runs["rocket"], runs[rival], strict=True))
+    by_seed = [mean_of(ours, "light", "auc") - mean_of(theirs, "light", "auc") for ours, theirs in pairs]
+    by_day = [
+        statistics.fmean(one["scores"]["light"]["auc"] - other["scores"]["light"]["auc"] for one, other in days)
+        for days in zip(*(zip(later(ours), later(theirs), strict=True) for ours, theirs in pairs), strict=True)
+    ]
+    return {"by_seed": by_seed, "days_above": sum(gain > 0 for gain in by_day) / len(by_day)}
+
+
 def bars(runs: Mapping[str, list[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
-    """The daily rocket stays above the daily base: in the mean, in every seed, and on how many days."""
-    found = []
-    for rival in ("base", "distilled"):
-        gains = [
-            mean_of(ours, "light", "auc") - mean_of(theirs, "light", "auc")
-            for ours, theirs in zip(runs["rocket"], runs[rival], strict=True)
-        ]
-        days = [
-            statistics.fmean(pair[0][i]["scores"]["light"]["auc"] - pair[1][i]["scores"]["light"]["auc"]
-                             for pair in zip(runs["rocket"], runs[rival], strict=True))
-            for i in range(len(runs["base"][0]) // 4, len(runs["base"][0]))
-        ]  # fmt: skip
-        above = sum(gain > 0 for gain in days) / len(days)
-        lowest = min(gains)
-        found.append(
-            {"what": f"AUC of the daily rocket - that of the daily {rival}, mean over days, of the worst seed",
-             "value": round(lowest, 5), "limit": "> 0", "holds": lowest > 0}
-        )  # fmt: skip
-        found.append(
-            {"what": f"share of days on which the rocket is above the {rival}, mean over seeds",
-             "value": round(above, 3), "limit": ">= 0.9", "holds": above >= 0.9}
-        )  # fmt: skip
-    seconds = {method: summary(of_method)["training_seconds"]["mean"] for method, of_method in runs.items()}
-    ratio = seconds["rocket"] / seconds["distilled"]
-    found.append(
-        {"what": "training seconds of the rocket / of distilling daily", "value": round(ratio, 3), "limit": "<= 1",
-         "holds": ratio <= 1}
-    )  # fmt: skip
-    return found
+    """The daily rocket stays above the daily base: in every seed, and on nearly every day."""
+    found = gains(runs, "base")
+    lowest, above = min(found["by_seed"]), found["days_above"]
+    return [
+        {"what": "AUC of the daily rocket - that of the daily base, mean over days, of the worst seed",
+         "value": round(lowest, 5), "limit": "> 0", "holds": lowest > 0},
+        {"what": "share of days on which the rocket is above the base, mean over seeds",
+         "value": round(above, 3), "limit": ">= 0.9", "holds": above >= 0.9},
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":
