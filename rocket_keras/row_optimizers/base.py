@@ -30,8 +30,8 @@ class RowOptimizer(keras.optimizers.Optimizer):
     """Moves the rows that a batch looked up; a row that no example of the batch has stays as it is, slots included.
 
     It differs from an optimizer of Keras in that a step costs as much as the batch has ids, whatever the size of the
-    table. Subclasses say which `slots` they keep, and the `slot_changes` and `row_changes`. Give it to
-    `Rocket.compile(row_optimizer=...)`.
+    table. Subclasses say which `slots` they keep, whether `slot_changes` reads them (`reads_slots`), and what both
+    changes are. Give it to `Rocket.compile(row_optimizer=...)`.
 
     Args:
         learning_rate: A number or a `keras.optimizers.schedules.LearningRateSchedule` over the batches.
@@ -39,6 +39,7 @@ class RowOptimizer(keras.optimizers.Optimizer):
     """
 
     slots: tuple[Slot, ...] = ()
+    reads_slots = False
     built: bool
 
     def __init__(self, learning_rate: Any, name: str | None = None):
@@ -51,7 +52,7 @@ class RowOptimizer(keras.optimizers.Optimizer):
 
         Args:
             gradients: Of each row, summed over the batch, `(n, dim)` float32.
-            slots: The rows' values of each of `self.slots`, `(n, 1)` or `(n, dim)`.
+            slots: The rows' values of each of `self.slots`, `(n, 1)` or `(n, dim)`; none unless `reads_slots`.
 
         Returns:
             What is added to each slot, in its shape.
@@ -112,15 +113,17 @@ class RowOptimizer(keras.optimizers.Optimizer):
             gradients: `(n, dim)`.
             moves: A truth value, or None for true: where it is false nothing moves.
         """
-        rows, sums, counts = summed_by_row(rows, ops.cast(gradients, "float32"))
+        rows, sums, first = summed_by_row(rows, ops.cast(gradients, "float32"))
+        # A row without a gradient (padding, a weight of 0) is like one that was not looked up.
+        counts = ops.any(ops.not_equal(sums, 0), axis=1)
         counts = ops.expand_dims(counts if moves is None else ops.logical_and(counts, moves), 1)
         slots = self.slots_of(layer)
-        for slot, change in zip(slots, self.slot_changes(sums, [take_rows(slot, rows) for slot in slots]), strict=True):
-            # Where a row repeats all places but the first add nothing, so that no shape depends on the ids.
-            add_rows(slot, rows, ops.where(counts, change, 0.0))
+        before = [take_rows(slot, rows) for slot in slots] if self.reads_slots else []
+        for slot, change in zip(slots, self.slot_changes(sums, before), strict=True):
+            add_rows(slot, rows, ops.where(counts, change, 0.0), first)
         # Read again: a slot whose old values went into the rows, too, would be copied whole under JAX.
         change = self.row_changes(sums, [take_rows(slot, rows) for slot in slots], self.learning_rate)
-        add_rows(layer.table, rows, ops.where(counts, change, 0.0))
+        add_rows(layer.table, rows, ops.where(counts, change, 0.0), first)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

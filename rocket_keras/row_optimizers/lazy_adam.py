@@ -28,6 +28,7 @@ class LazyAdam(RowOptimizer):
     """
 
     slots = (Slot("first_moment", wide=True), Slot("second_moment", wide=True), Slot("count"))
+    reads_slots = True
 
     def __init__(
         self,

@@ -11,9 +11,16 @@ def take_rows(variable: keras.Variable, rows: Any) -> Any:
     return variable.value.at[rows].get(mode="promise_in_bounds")
 
 
-def add_rows(variable: keras.Variable, rows: Any, changes: Any) -> None:
-    """Add `changes` `(n, dim)` to the rows `(n,)`, which are in ascending order and may repeat."""
-    changes = changes.astype(variable.dtype)
+def add_rows(variable: keras.Variable, rows: Any, changes: Any, first: Any) -> None:
+    """Add to each row its change, once.
+
+    Args:
+        variable: `(rows, dim)`.
+        rows: Row numbers `(n,)` in ascending order, which may repeat.
+        changes: `(n, dim)`, the same wherever a row repeats.
+        first: Where a row stands for the first time, `(n,)`.
+    """
+    changes = jax.numpy.where(first[:, None], changes, 0).astype(variable.dtype)
     variable.assign(variable.value.at[rows].add(changes, mode="promise_in_bounds", indices_are_sorted=True))
 
 

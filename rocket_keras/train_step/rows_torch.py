@@ -11,9 +11,17 @@ def take_rows(variable: keras.Variable, rows: Any) -> Any:
     return torch.nn.functional.embedding(rows, variable.value)
 
 
-def add_rows(variable: keras.Variable, rows: Any, changes: Any) -> None:
-    """Add `changes` `(n, dim)` to the rows `(n,)`, which are in ascending order and may repeat."""
+def add_rows(variable: keras.Variable, rows: Any, changes: Any, first: Any) -> None:
+    """Add to each row its change, once.
+
+    Args:
+        variable: `(rows, dim)`.
+        rows: Row numbers `(n,)` in ascending order, which may repeat.
+        changes: `(n, dim)`, the same wherever a row repeats.
+        first: Where a row stands for the first time, `(n,)`.
+    """
     with torch.no_grad():
+        changes = torch.where(first[:, None], changes, 0.0)
         variable.value.index_add_(0, rows, changes.to(variable.value.dtype))
 
 
