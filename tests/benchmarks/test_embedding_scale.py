@@ -10,6 +10,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "embedding_scale.py"
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are read from Linux's /proc")
 def test_it_prints_one_line_of_ratios(tmp_path):
     # The script imports its neighbour timing.py, which Python's safe path would hide.

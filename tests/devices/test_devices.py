@@ -49,6 +49,7 @@ def test_routed_gradients_are_the_same_training(both, scenario):
     check_same(*both(scenario))
 
 
+@pytest.mark.nightly
 def test_a_batch_of_unequal_parts_is_weighed_by_rows_or_refused(both):
     alone, many = both("uneven")
     refused = [str(found["refused"]) for found in many if "refused" in found]
@@ -63,6 +64,7 @@ def test_moving_means_are_those_of_all_rows(both):
     check_same(alone, many, weight=1e-6)
 
 
+@pytest.mark.nightly
 def test_one_process_saves_and_loads_and_all_go_on(both):
     check_same(*both("resumed"))
 
