@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from timing import machine
 
 import zoo
 from rocket_keras.daily import Daily, run_daily
 from rocket_keras.daily.report import days_figure
 from rocket_keras.encoding import Encoder
-from rocket_keras.launch.provenance import device, git_commit, versions
 from rocket_keras.launch.run_folder import write_json
 from rocket_keras.row_optimizers import Adagrad
 from rocket_keras.streaming import read_log
@@ -47,10 +47,7 @@ def main() -> None:
     record = {
         "name": f"daily {options.log}",
         "bars": bars(runs),
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "versions": versions(),
-        "commit": git_commit(),
+        **machine(),
         "setting": {**plan.told(), **NETS, "days": len(runs["base"][0]), "seeds": options.seeds},
         "rocket_above": {rival: gains(runs, rival) for rival in ("base", "distilled")},
         "methods": {method: summary(of_method) for method, of_method in runs.items()},

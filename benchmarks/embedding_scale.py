@@ -21,10 +21,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from timing import Batches, bar, quotient, take_turns
+from timing import Batches, bar, machine, quotient, take_turns
 
 import rocket_keras as rk
-from rocket_keras.launch.provenance import device, git_commit, versions
 
 FIELDS, DIM = 20, 16
 LIGHT, BOOSTER = (64, 32), (200, 80)
@@ -156,12 +155,7 @@ def main() -> None:
         "processor_ms": {name: round(1e3 * float(np.median(t.processor)), 2) for name, t in times.items()},
         "memory_in_tables": in_tables,
         "load_before": round(load, 2),
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "cores_allowed": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
-        "versions": versions(),
-        "commit": git_commit(),
+        **machine(),
     }
     line = json.dumps(record)
     if options.out:

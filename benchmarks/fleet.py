@@ -16,11 +16,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from timing import Batches, bar, quotient, take_turns
+from timing import Batches, bar, machine, quotient, take_turns
 
 import zoo
 from rocket_keras import Fleet, Pair, Rocket
-from rocket_keras.launch.provenance import device, git_commit, versions
 
 HINT_WEIGHT = 1.0
 LIGHT, BOOSTER = (200, 80), (720, 360, 240, 180, 90)
@@ -94,12 +93,7 @@ def main() -> None:
         "first_step_s": {name: round(t.first, 2) for name, t in times.items()},
         "processor_ms": {name: round(1e3 * float(np.median(t.processor)), 2) for name, t in times.items()},
         "load_before": round(load, 2),
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "cores_allowed": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
-        "versions": versions(),
-        "commit": git_commit(),
+        **machine(),
     }
     line = json.dumps(record)
     if options.out:

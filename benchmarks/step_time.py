@@ -21,11 +21,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from timing import Batches, Times, bar, quotient, take_turns
+from timing import Batches, Times, bar, machine, quotient, take_turns
 
 import zoo
 from rocket_keras import Pair, Rocket
-from rocket_keras.launch.provenance import device, git_commit, versions
 
 HINT_WEIGHT = 0.03
 FIELDS, IDS, DIM = 20, 100_000, 16
@@ -222,12 +221,7 @@ def main() -> None:
     for item in bars:
         say(f"{item['value']:6.3f}  {item['limit']:>8}  {'holds' if item['holds'] else 'FALLS SHORT'}  {item['what']}")
     about = {
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "cores_allowed": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
-        "versions": versions(),
-        "commit": git_commit(),
+        **machine(),
     }
     line = json.dumps({"name": "step_time", "bars": bars, **about, "cases": found})
     if options.out:

@@ -25,14 +25,14 @@ import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from timing import Stopwatch
+from timing import Stopwatch, machine
 
 import zoo
 from rocket_keras import Rocket
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import IdField, KnownIdField, NumberField
 from rocket_keras.graph import inputs_of
-from rocket_keras.launch.provenance import device, git_commit, versions
+from rocket_keras.launch.provenance import versions
 from rocket_keras.streaming import Log, Stream, learn_encoder, read_log
 from zoo.data import adsim, criteo
 from zoo.data.adsim_world import simulate
@@ -234,13 +234,9 @@ def main() -> None:
     for item in bars:
         say(f"{item['value']:8.3f}  {item['limit']:>8}  {'holds' if item['holds'] else 'FALLS SHORT'}  {item['what']}")
     about = {
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "cores_allowed": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "load_before": round(load, 2),
+        **machine(),
         "versions": {**versions(), "pyarrow": pa.__version__},
-        "commit": git_commit(),
     }
     line = json.dumps({"name": "streaming", "bars": bars, **about, "cases": found})
     if options.out:

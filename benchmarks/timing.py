@@ -1,5 +1,6 @@
 """Times Keras models in turn and compares them round by round; used by the step benchmarks."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from typing import Any
 
 import keras
 import numpy as np
+
+from rocket_keras.launch.provenance import device, git_commit, versions
 
 
 @dataclass(frozen=True)
@@ -160,3 +163,16 @@ def bar(what: str, value: float, limit: float, sign: str = "<=") -> dict[str, An
     value, limit = round(value, 3), round(limit, 3)
     holds = value < limit if sign == "<" else value <= limit
     return {"what": what, "value": value, "limit": f"{sign} {limit:g}", "holds": holds}
+
+
+def machine() -> dict[str, Any]:
+    """What a result was measured with."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "backend": keras.backend.backend(),
+        "device": device(),
+        "cores_allowed": cores,
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+        "versions": versions(),
+        "commit": git_commit(),
+    }

@@ -60,7 +60,8 @@ def inputs_of(model: keras.Model, x: Any) -> Any:
     Raises:
         ValueError: A column is missing.
     """
-    structure = getattr(model, "joint", model).input
+    # The graph of a Rocket or a Fleet is its `joint`, that of a SparseNet its `net`.
+    structure = getattr(model, "joint", getattr(model, "net", model)).input
     if not isinstance(structure, dict) or not isinstance(x, dict):
         return x
     missing = sorted(set(structure) - set(x))

@@ -4,6 +4,7 @@ from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import Field, IdField, NumberField
 from rocket_keras.extras import require
 from rocket_keras.streaming import Log
+from rocket_keras.streaming.pieces import kind_of
 
 
 def guess_fields(log: Log, label: str, user: tuple[str, ...] = (), item: tuple[str, ...] = ()) -> Encoder:
@@ -36,10 +37,10 @@ def guess_fields(log: Log, label: str, user: tuple[str, ...] = (), item: tuple[s
         side = "user" if column.name in user else "item" if column.name in item else "context"
         if column.name == label or column.name in log.partition_names:
             continue
-        kind = column.type.value_type if types.is_dictionary(column.type) else column.type
-        if types.is_floating(kind):
+        kind = kind_of(column.type)
+        if kind == "number" and types.is_floating(column.type):
             fields.append(NumberField(column.name, column.name, 0.0, 1.0, side=side))
-        elif types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind):
+        elif kind in ("text", "number"):
             fields.append(IdField(column.name, column.name, (), side=side))
         else:
             raise ValueError(

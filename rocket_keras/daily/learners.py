@@ -6,11 +6,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from rocket_keras.daily.settings import Daily
-from rocket_keras.graph import inputs_of
 from rocket_keras.hints import SoftTargetHint
+from rocket_keras.launch.batches import predict_logits
 from rocket_keras.layers import Frozen
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
@@ -27,14 +26,12 @@ class Part:
     Attributes:
         name: Of its files.
         model: What is trained, compiled.
-        graph: The functional model in it, whose inputs it takes.
         heads: From the model's outputs to nets: `{"light": "light", ...}`; a net without a head is the whole output.
         begin: Called before it is trained, each day.
     """
 
     name: str
     model: keras.Model
-    graph: keras.Model
     heads: Mapping[str, str | None]
     begin: Callable[[], None] = lambda: None
 
@@ -57,12 +54,11 @@ class Learner:
         Args:
             x: Inputs, `(rows, ...)` each; columns that no net takes are ignored.
         """
-        rows = len(next(iter(x.values())))
         found: dict[str, np.ndarray] = {}
         for part in self.parts:
-            outputs = _predict(part, x, rows)
+            outputs = predict_logits(part.model, x, PREDICT_BATCH)
             for net, head in part.heads.items():
-                found[net] = (outputs if head is None else outputs[head])[:rows, 0]
+                found[net] = (outputs if head is None else outputs[head])[:, 0]
         return found
 
 
@@ -79,13 +75,13 @@ def learner(plan: Daily, make: MakePair) -> Learner:
 def _rocket(plan: Daily, make: MakePair) -> Learner:
     pair = make()
     rocket = Rocket(pair, hint_weight=plan.hint_weight, light_to_shared=plan.light_to_shared)
-    part = Part("rocket", _compiled(plan, rocket), pair.joint, {"light": "light", "booster": "booster"})
+    part = Part("rocket", _compiled(plan, rocket), {"light": "light", "booster": "booster"})
     return Learner(pair.light, (part,))
 
 
 def _base(plan: Daily, make: MakePair) -> Learner:
     light = make().light
-    return Learner(light, (Part("base", _compiled(plan, SparseNet(light)), light, {"light": None}),))
+    return Learner(light, (Part("base", _compiled(plan, SparseNet(light)), {"light": None}),))
 
 
 def _distilled(plan: Daily, make: MakePair) -> Learner:
@@ -100,8 +96,8 @@ def _distilled(plan: Daily, make: MakePair) -> Learner:
         copied.set_weights(teacher.get_weights())
 
     parts = (
-        Part("booster", _compiled(plan, SparseNet(teacher)), teacher, {"booster": None}),
-        Part("light", _compiled(plan, student), pair.joint, {"light": "light"}, begin),
+        Part("booster", _compiled(plan, SparseNet(teacher)), {"booster": None}),
+        Part("light", _compiled(plan, student), {"light": "light"}, begin),
     )
     return Learner(light, parts)
 
@@ -114,15 +110,3 @@ def _compiled(plan: Daily, model: Any) -> keras.Model:
     )
     model.optimizer.build(model.trainable_variables)
     return model
-
-
-def _predict(part: Part, x: Mapping[str, np.ndarray], rows: int) -> Any:
-    """Predict in batches of one size, so that a compiled backend compiles once."""
-    mine = inputs_of(part.graph, x)
-    padded = -(-rows // PREDICT_BATCH) * PREDICT_BATCH
-    index = np.arange(padded) % rows
-    parts = []
-    for begin in range(0, padded, PREDICT_BATCH):
-        batch = {name: column[index[begin : begin + PREDICT_BATCH]] for name, column in mine.items()}
-        parts.append(keras.tree.map_structure(ops.convert_to_numpy, part.model.predict_on_batch(batch)))
-    return keras.tree.map_structure(lambda *found: np.concatenate(found), *parts)

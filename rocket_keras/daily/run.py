@@ -188,7 +188,7 @@ class _Trainer:
             batch_size=plan.batch_size,
             shuffle_rows=plan.shuffle_rows,
             seed=plan.seed + len(self.state.days),
-            columns=tuple(inputs_of(part.graph, {field.name: () for field in encoder.fields})),
+            columns=tuple(inputs_of(part.model, {field.name: () for field in encoder.fields})),
         )
         checkpoint = StreamCheckpoint(stream, self.folder / "training" / f"{day}-{part.name}", epochs=plan.epochs)
         try:

@@ -5,8 +5,8 @@
           + slot_category[slot, category] + hour_device[hour, device]   as wandering tables
           + wave[category] sin(pitch[category] recency + phase[category])
 
-Why simulated: in no public click log of weeks are the true probabilities known. A net that was trained once falls
-behind by some points of AUC within ten days. What was left out: position bias, and clicks that come late.
+Why simulated: in no public click log of weeks are the true probabilities known. What was left out: position bias, and
+clicks that come late.
 """
 
 from collections.abc import Iterator

@@ -1,53 +1,21 @@
 import json
-import re
 import runpy
-import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 
-from rocket_keras import Pair, Rocket
-from rocket_keras.encoding import Encoder
-from rocket_keras.encoding.fields import KnownIdField, NumberField
-from rocket_keras.streaming import LogError, Stream, StreamCheckpoint, Tolerance, read_log
+from rocket_keras.streaming import LogError, Stream, Tolerance, read_log
 
-made = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_log.py"))))
-ENCODER = Encoder((KnownIdField("row", "row", 10**6), NumberField("price", "price", 0.0, 1.0)))
+log_of = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("numbered_log.py"))))
+made, write, stream, numbers = log_of.made, log_of.write, log_of.stream, log_of.numbers
 ENDS = ["parquet", "csv", "tsv.gz"]
-
-
-def write(folder, sizes, end="parquet"):
-    """Files of numbered rows: their numbers tell which ones a batch has."""
-    first = 0
-    for place, size in enumerate(sizes):
-        numbers = np.arange(first, first + size)
-        columns = {"click": numbers % 2, "row": numbers, "price": numbers / 7}
-        made.write(folder / f"part-{place}.{end}", columns)
-        first += size
-    return read_log(folder)
-
-
-def stream(log, batch_size=10, **options):
-    return Stream(log, ENCODER, "click", batch_size, **{"shuffle_rows": 40, **options})
-
-
-def numbers(batches):
-    return [x["row"].tolist() for x, _ in batches]
 
 
 def flat(batches):
     return [row for batch in batches for row in batch]
-
-
-@pytest.fixture
-def threads():
-    """A function that counts the threads of streams that this test has made."""
-    before = set(threading.enumerate())
-    return lambda: sum(t.name.startswith("rocket_keras") for t in set(threading.enumerate()) - before)
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -120,7 +88,7 @@ def test_rows_held_out_and_the_others_are_all_rows(tmp_path):
 
 def test_weights_and_chosen_columns(tmp_path):
     log = write(tmp_path, [20])
-    x, _, weight = next(iter(Stream(log, ENCODER, "click", 10, weight="price", columns=["row"], shuffle_rows=0)))
+    x, _, weight = next(iter(Stream(log, log_of.ENCODER, "click", 10, weight="price", columns=["row"], shuffle_rows=0)))
     assert list(x) == ["row"]
     np.testing.assert_allclose(weight, np.arange(10) / 7, rtol=1e-6)
     assert weight.dtype == np.float32
@@ -257,111 +225,3 @@ def test_another_order_than_the_streams_is_refused(tmp_path):
 def test_arguments_out_of_their_range(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         stream(write(tmp_path, [200]), **options)
-
-
-class Seen(keras.layers.Layer):
-    """Counts how often each row went by in training."""
-
-    def build(self, shape):
-        self.rows = self.add_weight(shape=(400,), initializer="zeros", trainable=False, name="rows")
-
-    def call(self, inputs, training=False):
-        if training:
-            row = keras.ops.cast(keras.ops.reshape(inputs, (-1,)), "int32")
-            self.rows.assign_add(keras.ops.sum(keras.ops.one_hot(row, 400), axis=0))
-        return keras.ops.cast(keras.ops.reshape(inputs, (-1, 1)), "float32") / 400
-
-
-def make_rocket(metrics=("accuracy",), **compiled):
-    row, price = keras.Input((), name="row", dtype="int32"), keras.Input((), name="price")
-    seen = Seen(name="seen")(row)
-    both = keras.layers.Concatenate()([seen, keras.layers.Reshape((1,))(price)])
-    light = keras.Model({"row": row, "price": price}, keras.layers.Dense(1, name="light_logits")(both), name="light")
-    hidden = keras.layers.Dense(4, "tanh", name="hidden")(both)
-    booster = keras.Model(
-        {"row": row, "price": price}, keras.layers.Dense(1, name="booster_logits")(hidden), name="booster"
-    )
-    rocket = Rocket(Pair(light=light, booster=booster))
-    rocket.compile(
-        keras.optimizers.Adam(0.01),
-        keras.losses.BinaryCrossentropy(from_logits=True),
-        metrics=list(metrics),
-        **compiled,
-    )
-    return rocket
-
-
-def seen(rocket):
-    return keras.ops.convert_to_numpy(rocket.joint.get_layer("seen").rows).tolist()
-
-
-@pytest.mark.parametrize("size", [400, 200, 50])
-def test_fit_trains_on_each_row_once_an_epoch(tmp_path, size, threads):
-    one = stream(write(tmp_path, [230, 170]), batch_size=size)
-    rocket = make_rocket()
-    rocket.fit(one, epochs=3, verbose=0)
-    # Keras looks at one batch to build the metrics; an epoch of one batch looks like that.
-    assert one.position - 3 * len(one) in ((0, 1) if len(one) == 1 else (0,))
-    assert seen(rocket) == [3] * 400
-    one.close()
-    assert not threads()
-
-
-def test_fit_of_a_keras_model_and_evaluate(tmp_path):
-    one = stream(write(tmp_path, [200, 200]))
-    light = make_rocket().pair.light
-    light.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True), metrics=["accuracy"])
-    history = light.fit(one, epochs=2, shuffle=False, verbose=0, validation_data=stream(write(tmp_path, [200, 200])))
-    assert set(history.history) >= {"loss", "val_loss"}
-    assert light.evaluate(stream(write(tmp_path, [200, 200])), verbose=0, return_dict=True)["loss"] > 0
-
-
-def test_a_step_of_several_batches_counts_as_several(tmp_path):
-    """Keras names the last batch of a step; a step that an epoch's end cuts short is shorter."""
-    one = stream(write(tmp_path / "log", [300]))
-    checkpoint = StreamCheckpoint(one, tmp_path / "saved", every=8, epochs=2)
-    checkpoint.set_model(make_rocket())
-    checkpoint.on_train_begin()
-    saved = []
-    for epoch in range(2):
-        for batch in (3, 7, 11, 15, 19, 23, 27, 29):
-            checkpoint.on_train_batch_end(batch)
-            if (tmp_path / "saved/state.json").exists():
-                saved.append(json.loads((tmp_path / "saved/state.json").read_text())["stream"]["batch"])
-        assert checkpoint.model.stop_training == (epoch == 1)
-        checkpoint.on_epoch_end(epoch)
-    assert checkpoint.trained == 60
-    assert saved[:7] == [8, 8, 16, 16, 24, 24, 24]
-
-
-def test_a_checkpoint_goes_on_where_training_stopped(tmp_path):
-    log = write(tmp_path / "log", [230, 170])
-
-    class Stop(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            self.model.stop_training = batch == 11
-
-    keras.utils.set_random_seed(3)
-    whole = make_rocket()
-    whole.fit(stream(log, seed=9), epochs=2, verbose=0)
-
-    keras.utils.set_random_seed(3)
-    rocket, one = make_rocket(), stream(log, seed=9)
-    checkpoint = StreamCheckpoint(one, tmp_path / "saved", every=5, epochs=2)
-    assert not checkpoint.restore(rocket)
-    rocket.fit(one, epochs=2, verbose=0, callbacks=[checkpoint, Stop()])
-    assert one.position == 12
-
-    keras.utils.set_random_seed(4)
-    rocket, one = make_rocket(), stream(log, seed=9)
-    checkpoint = StreamCheckpoint(one, tmp_path / "saved", every=5, epochs=2)
-    assert checkpoint.restore(rocket)
-    assert one.position == 12
-    rocket.fit(one, epochs=2, initial_epoch=one.position // len(one), verbose=0, callbacks=[checkpoint])
-    assert one.position == 80
-    for mine, theirs in zip(rocket.get_weights(), whole.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-    assert len(list((tmp_path / "saved").iterdir())) == 2
-    with pytest.raises(ValueError, match="expected `every` of at least 1"):
-        StreamCheckpoint(one, tmp_path, every=0)
-    assert re.fullmatch(r"batch-0+80\.weights\.h5", json.loads((tmp_path / "saved/state.json").read_text())["weights"])
