@@ -25,7 +25,7 @@ import zoo
 from rocket_keras.daily import Daily, run_daily
 from rocket_keras.daily.report import days_figure
 from rocket_keras.encoding import Encoder
-from rocket_keras.launch.run_folder import write_json
+from rocket_keras.json_file import write_json
 from rocket_keras.row_optimizers import Adagrad
 from rocket_keras.streaming import read_log
 from zoo.data import drift, movielens_weeks

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
+from rocket_keras.json_file import write_json
 from rocket_keras.latency import processor
-from rocket_keras.launch.run_folder import write_json
 
 
 def architecture(model: keras.Model) -> str:

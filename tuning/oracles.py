@@ -12,7 +12,7 @@ import keras_tuner
 import numpy as np
 from keras_tuner import oracles
 
-from rocket_keras.launch.run_folder import write_json
+from rocket_keras.json_file import write_json
 from tuning.gate import UNLIKELY, Gate, frozen, shape_of
 from tuning.space import Values, all_values, smallest_and_largest
 

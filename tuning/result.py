@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from rocket_keras import Latency, Pair
-from rocket_keras.launch.run_folder import write_json
+from rocket_keras.json_file import write_json
 from tuning.budget import LatencyBudget
 
 Row = dict[str, Any]

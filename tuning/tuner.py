@@ -15,7 +15,7 @@ import keras_tuner
 
 from rocket_keras import Pair
 from rocket_keras.callbacks import NonFiniteLoss
-from rocket_keras.launch.run_folder import write_json
+from rocket_keras.json_file import write_json
 from tuning.distributed import Heartbeat, PatientClient, no_output, role
 from tuning.hypermodel import LightHyperModel
 from tuning.quiet import quiet

@@ -64,11 +64,15 @@ def ctr(light_units: tuple[int, ...], booster_units: tuple[int, ...], **fixed: A
 
 
 def ctr_space(booster_units: tuple[int, ...], **fixed: Any) -> Callable[[Dataset], PairBuilder]:
-    """Return what makes the builder of a search over light nets, without the data's privileged columns."""
+    """Return what makes the builder of a search over light nets, without the data's privileged columns.
+
+    The light nets are of at most three layers, each narrower than the booster's widest.
+    """
 
     def space(data: Dataset) -> PairBuilder:
         features = [feature for feature in data.features if not feature.privileged]
-        return ctr_pair_builder(features, booster_units=booster_units, **fixed)
+        units = [width for width in (8, 16, 32, 64, 128, 256, 512) if width < max(booster_units)]
+        return ctr_pair_builder(features, units=units, booster_units=booster_units, **fixed)
 
     return space
 

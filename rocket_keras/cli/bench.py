@@ -66,8 +66,8 @@ def bench(
 
 def _write(net: Any, facts: list[Any], found: list[Any], times: list[list[float]], out: Path) -> None:
     """Write latency.json, a histogram a measurement, and quality against latency where the nets' scores are known."""
+    from rocket_keras.json_file import write_json
     from rocket_keras.latency.plots import histogram_figure, plane_figure
-    from rocket_keras.launch.run_folder import write_json
 
     write_json(out / "latency.json", facts)
     for one, mine in zip(found, times, strict=True):

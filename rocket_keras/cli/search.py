@@ -99,7 +99,7 @@ def search(
 def _finished(result: Any, row: Any, data: Any, folder: Path, encoder: Any) -> dict[str, Any]:
     """Score the winner and its booster on the test split, and save the pair as a preset."""
     import zoo
-    from rocket_keras.launch.run_folder import write_json
+    from rocket_keras.json_file import write_json
     from zoo.packing import net_scores
 
     nets = {"light": result.pair.light, "booster": result.pair.booster}

@@ -16,8 +16,8 @@ from rich.console import Console
 from rocket_keras.callbacks import NonFiniteLoss
 from rocket_keras.compare.job import Job
 from rocket_keras.compare.stage import WindowOver, train_stage
+from rocket_keras.json_file import write_json
 from rocket_keras.launch.recipe import Plan
-from rocket_keras.launch.run_folder import write_json
 
 MakePlan = Callable[[int], Plan]
 PAUSE = 20.0

@@ -18,10 +18,11 @@ from rocket_keras.compare.stage import finished_net
 from rocket_keras.compare.trials import check_trials, group_features, missing_class, sweep
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
+from rocket_keras.json_file import write_json
 from rocket_keras.latency import measure_latency
 from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
-from rocket_keras.launch.run_folder import claim, write_json
+from rocket_keras.launch.run_folder import claim
 from rocket_keras.methods import Method, all_stages
 
 

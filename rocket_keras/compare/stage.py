@@ -15,11 +15,12 @@ from rich.console import Console
 from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.compare.job import Job
 from rocket_keras.compare.stage_model import stage_model
+from rocket_keras.json_file import write_json
 from rocket_keras.launch.batches import Batches, EpochOrder, predict_logits
 from rocket_keras.launch.on_device import Places
 from rocket_keras.launch.progress import LossBar
 from rocket_keras.launch.recipe import Plan
-from rocket_keras.launch.run_folder import Checkpoint, write_json
+from rocket_keras.launch.run_folder import Checkpoint
 from rocket_keras.launch.scoring import score
 from rocket_keras.pair import HEADS, Pair
 

@@ -19,7 +19,8 @@ from rocket_keras.daily.state import Morning, State, load_weights, read_morning,
 from rocket_keras.daily.vocabulary import capacities, first_day, note_seen, turn_over
 from rocket_keras.encoding import Encoder
 from rocket_keras.graph import inputs_of
-from rocket_keras.launch.run_folder import claim, write_json
+from rocket_keras.json_file import write_json
+from rocket_keras.launch.run_folder import claim
 from rocket_keras.pair import Pair
 from rocket_keras.row_turnover import free_rows, grow_rows
 from rocket_keras.streaming import Log, Stream, StreamCheckpoint, iter_batches, learn_encoder

@@ -9,7 +9,7 @@ import numpy as np
 
 from rocket_keras.daily.learners import Learner
 from rocket_keras.encoding import Encoder
-from rocket_keras.launch.run_folder import write_json
+from rocket_keras.json_file import write_json
 
 
 @dataclass

@@ -14,12 +14,13 @@ from rich.console import Console
 from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
+from rocket_keras.json_file import write_json
 from rocket_keras.latency import measure_latency
 from rocket_keras.launch.batches import Batches, EpochOrder, predict_logits
 from rocket_keras.launch.progress import LossBar
 from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
-from rocket_keras.launch.run_folder import Checkpoint, claim, write_json
+from rocket_keras.launch.run_folder import Checkpoint, claim
 from rocket_keras.launch.scoring import Validation, score
 from rocket_keras.pair import Pair
 from rocket_keras.report import write_report

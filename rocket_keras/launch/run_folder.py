@@ -7,13 +7,7 @@ from typing import Any
 
 import keras
 
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON under a temporary name and move it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+from rocket_keras.json_file import write_json
 
 
 def claim(folder: Path, settings: dict[str, Any]) -> None:

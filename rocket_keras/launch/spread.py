@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rocket_keras.launch.run_folder import write_json
+from rocket_keras.json_file import write_json
 
 
 def spread(answers: list[dict[str, Any]], path: Path) -> dict[str, Any]:

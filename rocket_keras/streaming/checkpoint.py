@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from rocket_keras.json_file import write_json
 from rocket_keras.streaming.stream import Stream
 
 
@@ -86,10 +87,7 @@ class StreamCheckpoint(keras.callbacks.Callback):
         draft = self.folder / f"part-{name}"
         self.model.save_weights(draft, overwrite=True)
         draft.replace(self.folder / name)
-        state = {"weights": name, "stream": self.stream.state(self.trained)}
-        part = self.folder / ".state.json.part"
-        part.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-        part.replace(self.folder / "state.json")
+        write_json(self.folder / "state.json", {"weights": name, "stream": self.stream.state(self.trained)})
         for old in self.folder.glob("*.weights.h5"):
             if old.name != name:
                 old.unlink()

@@ -12,11 +12,14 @@ class Part:
     Args:
         worker, workers: Of the rows that are left, every one whose number is `worker` modulo `workers`.
         held_out: `(share, held)`: leave rows that are spread evenly, `held`, or all others; None for all rows.
+        phase: Part of a held-out row that is carried over from other pieces, from 0 to below 1: of many short pieces
+            each holds out a row now and then.
     """
 
     worker: int = 0
     workers: int = 1
     held_out: tuple[float, bool] | None = None
+    phase: float = 0.0
 
     @property
     def whole(self) -> bool:
@@ -39,5 +42,5 @@ class Part:
         if self.held_out is None:
             return places
         share, held = self.held_out
-        before = np.floor(places * share).astype(np.int64)
+        before = np.floor(places * share + self.phase).astype(np.int64)
         return before if held else places - before

@@ -23,6 +23,8 @@ MOST_PIECES = 1 << 16
 FEW = 4
 """Pieces a worker; where there are fewer, every worker reads all of them and keeps its own rows."""
 
+GOLDEN = 0.5 * (5**0.5 - 1)
+
 
 def find_pieces(log: Log, columns: Iterable[str], count: bool) -> tuple[list[Piece], list[str]]:
     """The pieces of a log in the order of its files, and the paths of files without rows.
@@ -47,8 +49,14 @@ def find_pieces(log: Log, columns: Iterable[str], count: bool) -> tuple[list[Pie
         else:
             parts = list(pool.map(lambda file: _text_pieces(log, file, wanted, count), log.files))
     empty = [file.path for file, pieces in zip(log.files, parts, strict=True) if not pieces]
-    part = Part(held_out=log.held_out)
-    return [replace(piece, part=part) for pieces in parts for piece in pieces], empty
+    if log.held_out is None:
+        return [piece for pieces in parts for piece in pieces], empty
+    return [
+        # The fractions of a multiple of the golden ratio are spread evenly, whichever multiples there are.
+        replace(piece, part=Part(held_out=log.held_out, phase=(number + piece.begin) * GOLDEN % 1))
+        for number, pieces in enumerate(parts)
+        for piece in pieces
+    ], empty
 
 
 def share_out(pieces: Sequence[Piece], workers: int) -> list[list[Piece]]:

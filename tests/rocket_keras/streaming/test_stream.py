@@ -86,6 +86,16 @@ def test_rows_held_out_and_the_others_are_all_rows(tmp_path):
         log.hold_out(0.1, held=True).hold_out(0.1, held=True)
 
 
+@pytest.mark.parametrize("end", ENDS)
+def test_of_many_short_files_rows_are_held_out_too(tmp_path, end):
+    log = write(tmp_path, [5] * 60, end)
+    held = flat(numbers(stream(log.hold_out(0.1, held=True), batch_size=1)))
+    rest = flat(numbers(stream(log.hold_out(0.1, held=False), batch_size=1)))
+    assert len(held) in (29, 30, 31)
+    assert len({row // 5 for row in held}) == len(held)
+    assert sorted(held + rest) == list(range(300))
+
+
 def test_weights_and_chosen_columns(tmp_path):
     log = write(tmp_path, [20])
     x, _, weight = next(iter(Stream(log, log_of.ENCODER, "click", 10, weight="price", columns=["row"], shuffle_rows=0)))
