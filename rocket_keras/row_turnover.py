@@ -2,7 +2,8 @@
 
 Both functions leave all else as it is: other rows and their slots bit by bit, the other weights, the optimizers, the
 step and the schedules. Call them between two calls of `fit`. Fresh rows are drawn from the layer's initializer with
-Keras's random seed: set it (`keras.utils.set_random_seed`) where a repetition must draw the same ones.
+Keras's random seed, not with one of the initializer's own, which would draw the same rows every time: set it
+(`keras.utils.set_random_seed`) where a repetition must draw the same ones.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,9 +89,13 @@ def _grow(layer: SparseEmbedding, sizes: Sequence[int], optimizer: RowOptimizer 
     def grown(variable: keras.Variable, fill: Any) -> np.ndarray:
         old = keras.ops.convert_to_numpy(variable.value)
         new = np.empty((sum(sizes) + layer.hash_rows * len(sizes), old.shape[1]), old.dtype)
+        # All at once: an initializer that is asked again says the same, and two fields would begin alike.
+        added = fill((sum(rows for _, rows in parts if isinstance(rows, int)), old.shape[1]))
         for begin, rows in parts:
-            place = slice(begin, begin + (rows if isinstance(rows, int) else rows.stop - rows.start))
-            new[place] = fill((rows, old.shape[1])) if isinstance(rows, int) else old[rows]
+            if isinstance(rows, int):
+                new[begin : begin + rows], added = added[:rows], added[rows:]
+            else:
+                new[begin : begin + rows.stop - rows.start] = old[rows]
         return new
 
     table = grown(layer.table, lambda shape: keras.ops.convert_to_numpy(drawn_rows(fresh, shape, layer.table.dtype)))
@@ -124,8 +129,10 @@ def _free(layer: SparseEmbedding, rows: np.ndarray, optimizer: RowOptimizer | No
 
 
 def _fresh_initializer(layer: SparseEmbedding) -> Any:
-    """Return the layer's initializer with a seed of its own, unless it was given one: a used one repeats itself."""
-    return keras.initializers.deserialize(keras.initializers.serialize(layer.embeddings_initializer))
+    """Return the layer's initializer with a seed that is drawn now: a used one repeats itself."""
+    initializer = layer.embeddings_initializer
+    config = initializer.get_config()
+    return type(initializer).from_config({**config, **({"seed": None} if "seed" in config else {})})
 
 
 def _forget_functions(model: keras.Model) -> None:

@@ -61,6 +61,21 @@ def test_ids_keep_their_rows_and_slots_when_a_table_grows(hash_rows):
     assert int(array(rocket.step)) == 4
 
 
+@pytest.mark.parametrize("seed", [None, 3])
+def test_new_rows_are_like_no_others(seed):
+    """Of two fields that grow together, and of two growths; whether or not the initializer has a seed."""
+    layer = rk.layers.SparseEmbedding(
+        (4, 4), 5, keras.initializers.RandomNormal(seed=seed), field_names=("user", "item"), name="table"
+    )
+    inputs = [keras.Input((), dtype="int32") for _ in range(2)]
+    net = keras.Model(inputs, layer(inputs))
+    rk.grow_rows(net, {"user": 7, "item": 7})
+    rk.grow_rows(net, {"user": 9})
+    rk.free_rows(net, {"item": [1]})
+    rk.free_rows(net, {"item": [2]})
+    assert len(np.unique(array(layer.table), axis=0)) == 16
+
+
 def test_training_goes_on_after_growth_as_without_it():
     tables = []
     for grow in (False, True):

@@ -84,11 +84,13 @@ class Columns:
         blocks: Their columns. A feature may lie in two blocks: a shared embedding and a private one.
         inputs: The ids and numbers themselves, by the features' names: `(batch,)`, or `(batch, length)` with
             `zoo.features.PAD` where a row has fewer ids.
+        sparse: Whether tables train row by row, so that a net's own tables should, too.
     """
 
     features: tuple[Feature, ...]
     blocks: tuple[Block, ...]
     inputs: Mapping[str, keras.KerasTensor]
+    sparse: bool = False
 
     def joined(self, layer_name: str | None = None, only: Iterable[str] | None = None) -> keras.KerasTensor:
         """Return the columns side by side, `(batch, width)`; of a feature of several ids a row, their mean.

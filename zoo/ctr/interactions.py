@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from rocket_keras.layers import FactorizationMachine, FeatureCross, SparseLinear
-from zoo.ctr.columns import Columns
+from rocket_keras.layers import FactorizationMachine, FeatureCross, MaskedMean, SparseEmbedding, SparseLinear
+from zoo.ctr.columns import Columns, table_of
 from zoo.ctr.dense import head, hidden_layers
+from zoo.features import Categorical, History
 
 _CROSSES = 2
 
@@ -77,7 +78,10 @@ def dcnv2(columns: Columns, units: Sequence[int], logits: int, name: str) -> ker
 def _linear(columns: Columns, logits: int, name: str) -> list[keras.KerasTensor]:
     """Return the linear terms over the ids and over the numbers, `(batch, logits)` each, float32."""
     terms = []
-    if sizes := columns.sizes():
+    sizes = columns.sizes()
+    if sizes and columns.sparse:
+        terms += _linear_rows(columns, sizes, logits, name)
+    elif sizes:
         weights = SparseLinear(list(sizes.values()), logits, dtype="float32", name=f"{name}_linear_ids")
         terms.append(weights([columns.inputs[feature] for feature in sizes]))
     if numbers := columns.numbers():
@@ -86,3 +90,29 @@ def _linear(columns: Columns, logits: int, name: str) -> list[keras.KerasTensor]
         weights = layers.Dense(logits, use_bias=False, dtype="float32", name=f"{name}_linear_numbers")
         terms.append(weights(x))
     return terms
+
+
+def _linear_rows(columns: Columns, sizes: dict[str, int], logits: int, name: str) -> list[keras.KerasTensor]:
+    """Return the linear terms over the ids, `(batch, logits)` each, of weights that train row by row and grow."""
+    features = [feature for feature in columns.features if feature.name in sizes]
+    own = [feature.name for feature in features if not isinstance(feature, History)]
+    weights = _linear_table([sizes[feature] for feature in own], own, logits, f"{name}_linear_ids")
+    single = [feature.name for feature in features if isinstance(feature, Categorical)]
+    terms = []
+    if single:
+        found = weights([columns.inputs[feature] for feature in single], fields=[own.index(f) for f in single])
+        terms += [found[:, i * logits : (i + 1) * logits] for i in range(len(single))]
+    for feature in features:
+        if isinstance(feature, Categorical):
+            continue
+        table, place = weights, own.index(feature.name) if feature.name in own else 0
+        if isinstance(feature, History):  # its weights are its own, and grow with the ids of its events
+            table = _linear_table([sizes[feature.name]], [table_of(feature)], logits, f"{name}_linear_{feature.name}")
+        ids = columns.inputs[feature.name]
+        mean = MaskedMean(dtype="float32", name=f"{name}_linear_{feature.name}_mean")
+        terms.append(mean([table(ids, fields=[place]), ids]))
+    return terms
+
+
+def _linear_table(sizes: Sequence[int], fields: Sequence[str], logits: int, name: str) -> SparseEmbedding:
+    return SparseEmbedding(sizes, logits, "zeros", field_names=fields, dtype="float32", name=name)

@@ -98,8 +98,8 @@ def ctr_pair(
     # A privileged history of a shared feature reads the shared rows.
     booster_tables = {**shared_tables, **make_tables("booster", hidden, by_side, make)}
     beside = make_blocks("booster", hidden, inputs, booster_tables, by_side)
-    light_columns = Columns(tuple(unprivileged), shared + own, inputs)
-    booster_columns = Columns(tuple(features), shared + beside, inputs)
+    light_columns = Columns(tuple(unprivileged), shared + own, inputs, embedding == "sparse")
+    booster_columns = Columns(tuple(features), shared + beside, inputs, embedding == "sparse")
     light_logits = light_tower(light_columns, light_units, logits, "light")
     booster_logits = booster_tower(booster_columns, booster_units, logits, "booster")
     pair = Pair(
