@@ -29,7 +29,7 @@ class RowTraining(keras.Model):
     @property
     def row_layers(self) -> list[SparseEmbedding]:
         """Layers with tables that are trained row by row: all but the frozen."""
-        return [layer for layer in self._sparse_layers() if layer.trainable and layer.built]
+        return [layer for layer in self._sparse_layers() if layer.built and layer.trainable and layer.table.trainable]
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:

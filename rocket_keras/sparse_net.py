@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from rocket_keras.row_optimizers import RowOptimizer
-from rocket_keras.row_training import RowTraining
+from rocket_keras.row_training import RowTraining, sparse_layers
 from rocket_keras.train_step import TrainStep
 
 
@@ -66,3 +66,8 @@ class SparseNet(TrainStep, RowTraining):
     def from_config(cls, config: dict[str, Any]) -> "SparseNet":
         """Rebuild the trainer and its net from `get_config`."""
         return cls(**{**config, "net": keras.saving.deserialize_keras_object(config["net"])})
+
+
+def trained_alone(net: keras.Model) -> keras.Model:
+    """Return what trains a net as a `Rocket` would: a `SparseNet` where it has tables of rows, else the net itself."""
+    return SparseNet(net) if sparse_layers(net) else net

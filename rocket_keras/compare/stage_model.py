@@ -16,6 +16,7 @@ from rocket_keras.launch.on_device import FedNet, FedRocket, TrainRows
 from rocket_keras.launch.recipe import Plan, Tap
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
+from rocket_keras.sparse_net import trained_alone
 
 
 def stage_model(plan: Plan, job: Job, root: Path, pair: Pair) -> tuple[keras.Model, Any, float]:
@@ -29,9 +30,10 @@ def stage_model(plan: Plan, job: Job, root: Path, pair: Pair) -> tuple[keras.Mod
             variable.trainable = False
     seconds = 0.0
     if stage.trains == "booster" or not (stage.hints or stage.trains == "both"):
-        model: keras.Model = getattr(pair, stage.trains)
+        net = getattr(pair, stage.trains)
+        model: keras.Model = trained_alone(net)
         if plan.on_device:
-            model = FedNet(model, TrainRows(inputs_of(model, rows.x), plan.recipe.augment))
+            model = FedNet(net, TrainRows(inputs_of(net, rows.x), plan.recipe.augment))
     else:
         named = plan.taps(pair) if plan.taps else ()
         taps = list(dict.fromkeys(tap for term in stage.hints if term.taps for tap in term.taps(named)))

@@ -25,6 +25,7 @@ from rocket_keras.launch.scoring import Validation, score
 from rocket_keras.pair import Pair
 from rocket_keras.report import write_report
 from rocket_keras.rocket import Rocket
+from rocket_keras.sparse_net import trained_alone
 
 PREDICT_BATCH = 2048
 
@@ -81,11 +82,11 @@ def launch(
 
 
 def _base(plan: Plan, pair: Pair) -> keras.Model:
-    return _compiled(plan, pair.light)
+    return _compiled(plan, trained_alone(pair.light))
 
 
 def _booster(plan: Plan, pair: Pair) -> keras.Model:
-    return _compiled(plan, pair.booster)
+    return _compiled(plan, trained_alone(pair.booster))
 
 
 def _rocket(plan: Plan, pair: Pair) -> keras.Model:
@@ -126,7 +127,8 @@ def _train(
             model.fit(batches, **epochs, shuffle=False, verbose=0, callbacks=callbacks)
         finally:
             bar.close()
-    nets = {"light": pair.light, "booster_in_rocket": pair.booster} if name == "rocket" else {name: model}
+    alone = {name: pair.light if name == "base" else pair.booster}
+    nets = {"light": pair.light, "booster_in_rocket": pair.booster} if name == "rocket" else alone
     scores: dict[str, dict[str, dict[str, float]]] = {net: {} for net in nets}
     for part in ("validation", "test"):
         split = getattr(data, part)

@@ -15,11 +15,13 @@ class StreamCheckpoint(keras.callbacks.Callback):
     """Saves a model's weights and optimizer with the position of its stream; a JSON file names both and appears last.
 
     A training that was killed at any moment goes on as if it had not been: with the weights of the last save and the
-    batch behind it.
+    batch behind it. Workers that train together, each with a shard of the log, give the same folder: all go on from the
+    last save that all of them have made.
 
     Args:
         stream: What is trained on.
-        folder: `state.json` and one file of weights.
+        folder: `state.json` and one file of weights; of several workers `worker-0`, `worker-1`, ... with the last two
+            saves of each.
         every: Batches between two saves; None: at the end of epochs and of `fit` alone.
         epochs: Stop when the stream has given so many epochs, counted from its beginning; None: when `fit` does.
 
@@ -33,20 +35,27 @@ class StreamCheckpoint(keras.callbacks.Callback):
         super().__init__()
         if every is not None and every < 1:
             raise ValueError(f"expected `every` of at least 1, received {every}; give the batches between two saves")
-        self.stream, self.folder, self.every, self.epochs = stream, Path(folder), every, epochs
+        self.stream, self.every, self.epochs = stream, every, epochs
+        worker, self.workers = stream.shard
+        self.root = Path(folder)
+        self.folder = self._folder_of(worker)
         self.trained = self._saved = 0
         self._last = -1
 
     def restore(self, model: keras.Model) -> bool:
         """Load what was saved into the compiled model and the stream; False where nothing was.
 
+        Of several workers each calls this before any trains.
+
         Raises:
             ValueError: The stream has other settings than the one that was saved.
         """
-        path = self.folder / "state.json"
-        if not path.exists():
+        saves = self._saves(self.folder)
+        others = [self._saves(self._folder_of(worker)) for worker in range(self.workers)]
+        common = [batch for batch in saves if all(batch in of_other for of_other in others)]
+        if not common:
             return False
-        state = json.loads(path.read_text(encoding="utf-8"))
+        state = saves[max(common)]
         self.stream.restore(state["stream"])
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self.folder / state["weights"])
@@ -87,8 +96,23 @@ class StreamCheckpoint(keras.callbacks.Callback):
         draft = self.folder / f"part-{name}"
         self.model.save_weights(draft, overwrite=True)
         draft.replace(self.folder / name)
-        write_json(self.folder / "state.json", {"weights": name, "stream": self.stream.state(self.trained)})
+        state = self.folder / "state.json"
+        if self.workers > 1 and state.exists():
+            # The others may not be as far.
+            state.replace(self.folder / "previous.json")
+        write_json(state, {"weights": name, "stream": self.stream.state(self.trained)})
+        kept = {save["weights"] for save in self._saves(self.folder).values()}
         for old in self.folder.glob("*.weights.h5"):
-            if old.name != name:
+            if old.name not in kept:
                 old.unlink()
         self._saved = self.trained
+
+    def _folder_of(self, worker: int) -> Path:
+        return self.root if self.workers == 1 else self.root / f"worker-{worker}"
+
+    @staticmethod
+    def _saves(folder: Path) -> dict[tuple[int, int], dict[str, Any]]:
+        """Return what was saved by epoch and batch."""
+        files = [folder / name for name in ("previous.json", "state.json")]
+        states = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+        return {(state["stream"]["epoch"], state["stream"]["batch"]): state for state in states}

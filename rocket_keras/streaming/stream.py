@@ -114,7 +114,7 @@ class Stream(keras.utils.PyDataset):
             tolerance or Tolerance(),
             tuple(empty) if shard[0] == 0 else (),
         )
-        self.report, self._ahead, self._shard = Report(), prefetch, tuple(shard)
+        self.report, self._ahead, self.shard = Report(), prefetch, tuple(shard)
         self._lock = threading.RLock()
         self._items: Prefetch[Item] | None = None
         self._cursors: OrderedDict[tuple[int, int], Cursor] = OrderedDict()
@@ -252,7 +252,7 @@ class Stream(keras.utils.PyDataset):
             "window": plan.window,
             "shuffled": plan.shuffled,
             "seed": plan.seed,
-            "shard": list(self._shard),
+            "shard": list(self.shard),
         }
 
 

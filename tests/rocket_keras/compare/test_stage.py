@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from rocket_keras.compare import stage as stages_of
 from rocket_keras.compare.comparison import final_job
 from rocket_keras.compare.job import Job
 from rocket_keras.compare.pool import Pool
@@ -146,6 +147,20 @@ def test_shared_variables_of_the_start_move_only_where_they_may(make_toy_plan, q
     assert not any(same) if to_shared else all(same)
     learnt = [keras.ops.convert_to_numpy(v) for v in pair.light.trainable_variables if id(v) in own]
     assert not any(np.array_equal(a, b) for a, b in zip(fresh, learnt, strict=True) if np.ptp(b) > 0)
+
+
+def test_sparse_tables_are_trained_row_by_row_and_stay_where_they_are_frozen(make_toy_plan, quiet, tmp_path):
+    make_plan = make_toy_plan("click")
+    plan = dataclasses.replace(make_plan(SEED), options={"embedding": "sparse"})
+    train_stage(plan, Job(BOOSTER, SEED), tmp_path, quiet)
+    stages = {Stage("light"): True, dataclasses.replace(KD, start=BOOSTER, light_to_shared=False): False}
+    for stage, moves in stages.items():
+        pair = plan.pair()
+        model, _, _ = stage_model(plan, Job(stage, SEED), tmp_path, pair)
+        assert bool(model.row_layers) == moves
+        assert not any(v.path.endswith("/table") for v in model.trainable_variables)
+    train_stage(plan, job := Job(Stage("light"), SEED), tmp_path, quiet)
+    assert np.isfinite(list(stages_of.test_scores(plan, job, tmp_path, "light").values())).all()
 
 
 def test_a_row_without_a_label_costs_nothing():

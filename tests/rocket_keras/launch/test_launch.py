@@ -19,6 +19,7 @@ from rocket_keras.launch import Plan, Recipe, launch
 from rocket_keras.launch.batches import Batches, predict_logits
 from rocket_keras.launch.recipe import Augmentation
 from rocket_keras.launch.scoring import score
+from rocket_keras.row_training import RowTraining
 from zoo.data import Dataset, Split
 
 FEATURES = (zoo.Categorical("user_id", 12), zoo.Categorical("item_id", 9), zoo.Numeric("age"))
@@ -69,6 +70,24 @@ def leaves(value, path=""):
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     return folder, launch(plan(), folder, seed=1, command="the command", console=quiet())
+
+
+def test_nets_with_sparse_tables_are_all_trained_row_by_row(tmp_path, monkeypatch):
+    moved, compile_rows = [], RowTraining.compile_rows
+
+    def noted(self, row_optimizer):
+        compile_rows(self, row_optimizer)
+        moved.append((type(self).__name__, [layer.name for layer in self.row_layers]))
+
+    monkeypatch.setattr(RowTraining, "compile_rows", noted)
+    sparse = dataclasses.replace(
+        plan(epochs=1), build=lambda: zoo.ctr_pair(FEATURES, light_units=(4,), booster_units=(8,), embedding="sparse")
+    )
+    metrics = launch(sparse, tmp_path, seed=1, command="the command", console=quiet())
+    assert moved == [(name, ["shared_embedding_16"]) for name in ("SparseNet", "SparseNet", "Rocket")]
+    nets = metrics["nets"]
+    assert nets["base"]["parameters"] == nets["light"]["parameters"] > 21 * 16
+    assert all(np.isfinite(net["test"]["log_loss"]) for net in nets.values())
 
 
 def test_the_run_folder_is_whole(finished):

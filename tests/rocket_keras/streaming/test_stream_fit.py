@@ -121,3 +121,31 @@ def test_a_checkpoint_goes_on_where_training_stopped(tmp_path):
     with pytest.raises(ValueError, match="expected `every` of at least 1"):
         StreamCheckpoint(one, tmp_path, every=0)
     assert re.fullmatch(r"batch-0+80\.weights\.h5", json.loads((tmp_path / "saved/state.json").read_text())["weights"])
+
+
+def test_workers_go_on_from_the_last_save_that_all_have_made(tmp_path):
+    log = write(tmp_path / "log", [230, 170])
+
+    def worker(number):
+        one = stream(log, seed=9, shard=(number, 2))
+        return one, StreamCheckpoint(one, tmp_path / "saved", every=5, epochs=2)
+
+    for number, batches in enumerate((10, 16)):  # the second is a save ahead when both are killed
+        one, checkpoint = worker(number)
+        rocket = make_rocket()
+        assert not checkpoint.restore(rocket)
+        checkpoint.set_model(rocket)
+        checkpoint.on_train_begin()
+        for batch in range(batches):
+            rocket.train_on_batch(*one[batch])
+            checkpoint.on_train_batch_end(batch)
+        one.close()
+    files = sorted(str(path.relative_to(tmp_path / "saved")) for path in (tmp_path / "saved").glob("*/*.weights.h5"))
+    assert files == [f"worker-{w}/batch-{b:010d}.weights.h5" for w, b in ((0, 5), (0, 10), (1, 10), (1, 15))]
+    for number in range(2):
+        one, checkpoint = worker(number)
+        rocket = make_rocket()
+        assert checkpoint.restore(rocket)
+        assert one.position == 10
+        assert sum(seen(rocket)) == 100
+        one.close()
