@@ -60,8 +60,8 @@ def pairs_of(build=ctr_pair, candidates=None, seed=3):
 
 
 def adam():
-    # Keras's epsilon of 1e-7 turns the rounding of tiny gradients into steps.
-    return keras.optimizers.Adam(0.01, epsilon=1e-4)
+    # Keras's epsilon of 1e-7 turns the rounding of small gradients into steps.
+    return keras.optimizers.Adam(0.01, epsilon=1e-2)
 
 
 def momentum():
