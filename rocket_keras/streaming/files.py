@@ -25,11 +25,13 @@ class LogFile:
         path: Its path or URL.
         size: Bytes, as they are stored.
         partitions: The `name=value` parts of its path, in their order.
+        changed: When it was changed last, nanoseconds; 0 where it is not known.
     """
 
     path: str
     size: int
     partitions: tuple[tuple[str, str], ...] = ()
+    changed: int = 0
 
     @property
     def codec(self) -> str | None:
@@ -82,7 +84,7 @@ def natural_key(text: str) -> tuple:
 def _local(path: str) -> Iterator[LogFile]:
     here = Path(path)
     if here.is_file():
-        yield _file(path, here.stat().st_size)
+        yield _file(path, here.stat().st_size, here.stat().st_mtime_ns)
         return
     if here.is_dir():
         root, matches = here, list(here.rglob("*"))
@@ -94,7 +96,7 @@ def _local(path: str) -> Iterator[LogFile]:
     for match in matches:
         if _counts(match.relative_to(root).parts):
             if match.is_file():
-                yield _file(str(match), match.stat().st_size)
+                yield _file(str(match), match.stat().st_size, match.stat().st_mtime_ns)
             elif match.is_dir() and not here.is_dir():
                 yield from _local(str(match))
 
@@ -118,15 +120,20 @@ def _counts(parts: tuple[str, ...]) -> bool:
     return not any(part.startswith((".", "_")) for part in parts)
 
 
-def _file(path: str, size: int | None) -> LogFile:
+def _file(path: str, size: int | None, changed: int = 0) -> LogFile:
     if size is None:
         raise LogError(f"{path}: expected a file of known size, received none from its server; copy the file first")
     parts = (re.fullmatch(r"([^=]+)=(.*)", part) for part in Path(path).parts[:-1])
-    return LogFile(path, size, tuple((part[1], unquote(part[2])) for part in parts if part))
+    return LogFile(path, size, tuple((part[1], unquote(part[2])) for part in parts if part), changed)
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
     return require("fsspec", "data").core.url_to_fs(url)
+
+
+def unreadable(file: LogFile, error: Exception) -> bool:
+    """Whether an error is one of reading the file: of a URL all are, since every server's library has its own."""
+    return isinstance(error, pa.ArrowException | OSError) or (is_url(file.path) and not isinstance(error, LogError))
 
 
 def one_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from rocket_keras.streaming.bad_rows import LONGEST, LogError
 from rocket_keras.streaming.block import Block
-from rocket_keras.streaming.files import LogFile, one_line
+from rocket_keras.streaming.files import LogFile, one_line, unreadable
 from rocket_keras.streaming.piece import Piece
 
 BLOCK_ROWS = 16_384
@@ -29,13 +29,15 @@ def parquet_blocks(piece: Piece, columns: Sequence[str], begin: int = 0) -> Iter
             file = pq.ParquetFile(opened, metadata=_metadata(piece.file))
             groups = range(piece.begin, piece.end)
             batches = file.iter_batches(BLOCK_ROWS, list(groups), list(columns), use_threads=False)
-            stored = sum(file.metadata.row_group(group).total_byte_size for group in groups)
+            stored = sum(_stored(file.metadata.row_group(group)) for group in groups)
             for number, batch in enumerate(batches):
                 if number >= begin and batch.num_rows:
                     share = stored * batch.num_rows // (piece.rows or batch.num_rows)
                     yield _block(piece, number, batch, columns, first, share)
                 first += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except Exception as error:
+        if not unreadable(piece.file, error):
+            raise
         raise LogError(
             f"{piece.file.path}, row {first + 1}: expected a whole Parquet file, received {one_line(error)}; write it "
             "again"
@@ -52,6 +54,11 @@ def _block(piece: Piece, number: int, batch: pa.RecordBatch, columns: Sequence[s
 
     raw = {name: batch.column(name) for name in columns}
     return Block(piece.file.path, number, first - piece.first_row, raw, batch.num_rows, line_of, text_of, stored)
+
+
+def _stored(group: pq.RowGroupMetaData) -> int:
+    """Bytes of a row group as they are stored."""
+    return sum(group.column(place).total_compressed_size for place in range(group.num_columns))
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rocket_keras.streaming.bad_rows import LogError
-from rocket_keras.streaming.files import LogFile, one_line
+from rocket_keras.streaming.files import LogFile, one_line, unreadable
 from rocket_keras.streaming.log import Log
 from rocket_keras.streaming.part import Part
 from rocket_keras.streaming.piece import Piece
@@ -116,7 +116,9 @@ def _parquet_pieces(file: LogFile, wanted: Sequence[str]) -> tuple[list[Piece], 
         with file.open() as opened:
             footer = pq.ParquetFile(opened)
             schema, metadata = footer.schema_arrow, footer.metadata
-    except (ValueError, pa.ArrowException, OSError) as error:  # the first of a server that sends no parts of files
+    except Exception as error:
+        if not unreadable(file, error):
+            raise
         raise LogError(
             f"{file.path}: expected a whole Parquet file, received {one_line(error)}; write it again"
         ) from error

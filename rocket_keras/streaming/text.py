@@ -10,7 +10,7 @@ import pyarrow.csv
 
 from rocket_keras.streaming.bad_rows import LONGEST, SAMPLES_A_BLOCK, BadRow, LogError
 from rocket_keras.streaming.block import Block
-from rocket_keras.streaming.files import LogFile, one_line
+from rocket_keras.streaming.files import LogFile, one_line, unreadable
 from rocket_keras.streaming.log import Log
 from rocket_keras.streaming.piece import Piece
 
@@ -232,7 +232,9 @@ class _Lines:
     def _read(self, size: int) -> bytes:
         try:
             data = self._stream.read(size)
-        except (pa.ArrowException, OSError) as error:
+        except Exception as error:
+            if not unreadable(self.file, error):
+                raise
             where = f", after line {self._line}" if self.file.codec else ""
             raise LogError(
                 f"{self.file.path}{where}: expected a whole {self.file.codec or 'text'} file, received "

@@ -1,5 +1,7 @@
 import functools
 import http.server
+import io
+import os
 import runpy
 import threading
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 
 fsspec = pytest.importorskip("fsspec")
 
-from rocket_keras.streaming import LogError, iter_batches, read_log  # noqa: E402  # where the extra is there
+from rocket_keras.streaming import LogError, iter_batches, parquet, read_log  # noqa: E402  # where the extra is there
+from rocket_keras.streaming.files import LogFile  # noqa: E402
 
 made = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_log.py"))))
 NAMES = ["part.parquet", "part.csv", "part.tsv", "part.csv.gz", "part.tsv.zst"]
@@ -129,6 +132,46 @@ def test_http(tmp_path, name):
             assert_reads(log, columns, made.encoder(columns))
         finally:
             server.shutdown()
+
+
+class Broken(io.BytesIO):
+    """A file of a server that gives up, with an error of its library's own."""
+
+    def read(self, *_):
+        raise RuntimeError("the payload is not complete")
+
+
+@pytest.mark.parametrize("name", ["part.parquet", "part.csv", "part.csv.gz"])
+def test_an_error_of_a_server_names_the_file(tmp_path, monkeypatch, name):
+    columns = made.rows(100)
+    memory = fsspec.filesystem("memory")
+    memory.pipe(f"/broken-{name}/{name}", made.write(tmp_path / name, columns).read_bytes())
+    log = read_log(f"memory://broken-{name}")
+    whole, opened, broken = LogFile.open, [], []
+
+    def breaks(file):
+        opened.append(file)
+        return Broken(whole(file).read()) if len(opened) in broken else whole(file)
+
+    monkeypatch.setattr(LogFile, "open", breaks)
+    parquet._metadata.cache_clear()
+    assert_reads(log, columns, made.encoder(columns))
+    for number in range(1, len(opened) + 1):
+        broken[:] = [number]
+        opened.clear()
+        parquet._metadata.cache_clear()
+        with pytest.raises(LogError, match=rf"{name}.*expected a whole .*received the payload is not complete"):
+            assert_reads(log, columns, made.encoder(columns))
+
+
+def test_a_file_that_was_written_again_is_read_anew(tmp_path):
+    """Of the same size: its old footer does not fit."""
+    for rows in ({"click": [0, 1] * 50, "row": [7] * 100}, {"click": [1, 0] * 50, "row": [8] * 100}):
+        path = tmp_path / "part.parquet"
+        pyarrow.parquet.write_table(pa.table(rows), path, compression="none", use_dictionary=False)
+        os.utime(path, ns=(1, rows["row"][0]))
+        (file,) = read_log(tmp_path).files
+        assert parquet._metadata(file).row_group(0).column(1).statistics.max == rows["row"][0]
 
 
 def test_parquet_of_other_widths_dictionaries_and_lists_is_the_same(tmp_path):
