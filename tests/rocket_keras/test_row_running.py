@@ -40,6 +40,46 @@ def test_a_saved_rocket_goes_on_as_if_it_had_not_stopped(tmp_path, rows, switche
         np.testing.assert_array_equal(array(a), array(b))
 
 
+def test_a_saved_sparse_net_goes_on_as_if_it_had_not_stopped(tmp_path):
+    one = rk.SparseNet(make_pair().light)
+    one.compile(keras.optimizers.Adam(0.01), BINARY(from_logits=True), row_optimizer=row_optimizers.LazyAdam(0.05))
+    one.fit(*drawn(32, few=5), batch_size=16, shuffle=False, verbose=0)
+    one.save(tmp_path / "net.keras")
+    again = keras.models.load_model(tmp_path / "net.keras")
+    for net in (one, again):
+        net.fit(*drawn(32, few=5, seed=4), batch_size=16, shuffle=False, verbose=0)
+    for a, b in zip(
+        [*one.weights, *one.row_optimizer.variables], [*again.weights, *again.row_optimizer.variables], strict=True
+    ):
+        np.testing.assert_array_equal(array(a), array(b))
+
+
+def place_of(table):
+    """Where a table lies in memory."""
+    value = table.value
+    return value.data_ptr() if keras.backend.backend() == "torch" else value.unsafe_buffer_pointer()
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="TensorFlow does not tell where a variable lies")
+@pytest.mark.parametrize("rows", [row_optimizers.Adagrad(0.1), row_optimizers.LazyAdam(0.05)], ids=lambda o: o.name)
+def test_tables_and_slots_are_changed_where_they_lie(rows):
+    rows = type(rows).from_config(rows.get_config())
+    pair = make_pair(sizes=(100_000, 12, 7))
+    rocket = trained(pair, rows)
+    tables = [pair.light.get_layer("table").table, *rows.slots_of(pair.light.get_layer("table"))]
+    before = [place_of(table) for table in tables]
+    old = array(tables[0])
+    rocket.fit(*drawn(64, few=5, seed=1), batch_size=16, shuffle=False, verbose=0)
+    assert np.abs(array(tables[0]) - old).max() > 0
+    assert [place_of(table) for table in tables] == before
+
+
+def test_no_other_optimizer_has_slots_of_a_table():
+    rocket = trained(make_pair(), row_optimizers.Adagrad(0.1), keras.optimizers.Adam(0.01))
+    assert max(v.shape[0] for v in rocket.optimizer.variables if v.shape) < sum(helpers["SIZES"])
+    assert [slot.shape for slot in rocket.row_optimizer.slots_of(rocket.pair.light.get_layer("table"))] == [(49, 1)]
+
+
 def test_weights_and_slots_come_back_from_a_file_of_weights(tmp_path):
     rocket = trained(make_pair(), row_optimizers.Adagrad(0.1))
     rocket.save_weights(tmp_path / "a.weights.h5")

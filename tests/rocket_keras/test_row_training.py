@@ -14,7 +14,9 @@ helpers = runpy.run_path(str(Path(__file__).with_name("made_up_rows.py")))
 make_pair, dense, drawn, trained, table_of = (
     helpers[name] for name in ("make_pair", "dense", "drawn", "trained", "table_of")
 )
-ROUTES = [{}, {"light_to_shared": False}, {"light_to_shared": False, "gradient_block": False}]
+ROUTES = [
+    {"light_to_shared": to_shared, "gradient_block": block} for to_shared in (True, False) for block in (True, False)
+]
 
 
 def weights(model):
@@ -38,11 +40,13 @@ def test_sgd_equals_the_dense_update(switches, apart):
     assert np.abs(table_of(pair) - before).max() > 1e-3
 
 
-def test_adagrad_equals_the_dense_update():
-    pair, other = make_pair(), dense()
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("switches", ROUTES)
+def test_adagrad_equals_the_dense_update(switches, apart):
+    pair, other = make_pair(apart=apart), dense(apart=apart)
     rate = 0.05
-    trained(pair, row_optimizers.Adagrad(rate, row_wise=False), keras.optimizers.Adagrad(rate))
-    trained(other, None, keras.optimizers.Adagrad(rate))
+    trained(pair, row_optimizers.Adagrad(rate, row_wise=False), keras.optimizers.Adagrad(rate), switches=switches)
+    trained(other, None, keras.optimizers.Adagrad(rate), switches=switches)
     assert_same(pair, other)
 
 

@@ -159,3 +159,21 @@ def test_what_cannot_be_is_refused():
     for ids in ([30], [-1], [2, 2]):
         with pytest.raises(ValueError, match="from 0 to 29 of 'user', each once"):
             rk.free_rows(rocket, {"user": ids})
+
+
+def test_a_fleet_grows_with_all_its_nets():
+    fleet = rk.Fleet({"a": named_pair(), "b": named_pair()}, hint_weight=0.3)
+    fleet.compile(keras.optimizers.SGD(0.1), BINARY(from_logits=True), row_optimizer=row_optimizers.Adagrad(0.1))
+    x, y = drawn(32, few=5)
+    fleet.fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    nets = [fleet.pairs["a"].light, fleet.pairs["b"].light, fleet.pairs["a"].booster]
+    before = [net.predict(x, verbose=0) for net in nets]
+    assert rk.grow_rows(fleet, {"user": 40}) == {"user": 10}
+    for net, found in zip(nets, before, strict=True):
+        np.testing.assert_array_equal(net.predict(x, verbose=0), found)
+    old = array(nets[0].get_layer("table").table)
+    x["f0"][:] = 39
+    fleet.keep(["b"]).fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    new = array(nets[0].get_layer("table").table)
+    assert (new[39] != old[39]).all()
+    np.testing.assert_array_equal(new[30:39], old[30:39])

@@ -15,6 +15,7 @@ import numpy as np
 from rocket_keras import Pair, Rocket
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import KnownIdField, NumberField
+from rocket_keras.layers import SparseEmbedding
 from rocket_keras.streaming import Stream, StreamCheckpoint, read_log
 
 ENCODER = Encoder((KnownIdField("row", "row", 1000), NumberField("price", "price", 0.0, 100.0)))
@@ -48,7 +49,7 @@ class DiesSaving(StreamCheckpoint):
 def make():
     row, price = keras.Input((), name="row", dtype="int32"), keras.Input((), name="price")
     inputs = {"row": row, "price": price}
-    table = keras.layers.Embedding(1000, 4, name="table")(row)
+    table = SparseEmbedding([1000], 4, name="table")([row])
     both = keras.layers.Concatenate()([table, keras.layers.Reshape((1,))(price)])
     light = keras.Model(inputs, keras.layers.Dense(1, name="light_logits")(both), name="light")
     hidden = keras.layers.Dense(8, "tanh", name="hidden")(both)
@@ -68,7 +69,8 @@ def main():
     checkpoint.restore(rocket)
     callbacks = [checkpoint, *([Kill(int(kill_at))] if kill_at.isdigit() else [])]
     rocket.fit(stream, epochs=2, initial_epoch=stream.position // len(stream), verbose=0, callbacks=callbacks)
-    np.savez(folder / "end.npz", *rocket.get_weights(), *(v.numpy() for v in rocket.optimizer.variables))
+    state = [*rocket.optimizer.variables, *rocket.row_optimizer.variables]
+    np.savez(folder / "end.npz", *rocket.get_weights(), *(keras.ops.convert_to_numpy(v.value) for v in state))
     stream.close()
 
 
