@@ -1,7 +1,6 @@
 """The light net as an artefact that others serve, compared with Keras before it is called done."""
 
 import importlib.util
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Collection
@@ -51,11 +50,12 @@ def export_light(
         name: What an ONNX file calls the net; the model's name otherwise.
 
     Returns:
-        The path written. It appears whole or not at all.
+        The path written. It appears whole or not at all. Of folders it replaces an empty one or a SavedModel, no other.
 
     Raises:
-        ValueError: Unknown suffix, a format that this backend cannot write, a net that computes in another dtype than
-            float32, an unknown name in `once`, or a rewrite of a net or format that has none.
+        ValueError: Unknown suffix, a folder that must not be replaced, a format that this backend cannot write, a net
+            that computes in another dtype than float32, an unknown name in `once`, or a rewrite of a net or format
+            that has none.
         ImportError: The exporter's package is missing.
         ArithmeticError: What was written differs from Keras by more than 1e-5, relative to logits above 1.
     """
@@ -63,6 +63,7 @@ def export_light(
     path = Path(path)
     if path.suffix not in _FORMATS:
         raise ValueError(f"path must end in one of {sorted(filter(None, _FORMATS))}, or be a folder. Received: {path}.")
+    check_place(path)
     write, run = _FORMATS[path.suffix]
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = made_up_rows(model, 7) if rows is None else inputs_of(model, rows)
@@ -80,10 +81,49 @@ def export_light(
         _compare(path, got, expected)
         text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()
         _add_encoder(name or model.name, draft, path, text, rows, expected, tuple(once))
-        if path.is_dir():
-            shutil.rmtree(path)
-        draft.replace(path)
+        _put(draft, path, Path(folder) / "earlier")
     return path
+
+
+def check_place(path: Path) -> None:
+    """Make sure that nothing but an earlier export lies where one is to be written.
+
+    Raises:
+        ValueError: A folder where a file goes, a file where a folder goes, or a folder with something else than a
+            SavedModel in it. One line.
+    """
+    if path.suffix:
+        if path.is_dir():
+            raise ValueError(f"expected a file at {path}, received a folder; name a file in it")
+        return
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"expected a folder at {path}, received a file; name another folder")
+    found = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if others := sorted(found - _SAVED_MODEL):
+        raise ValueError(
+            f"expected an empty folder or a SavedModel at {path}, received one that holds {others[0]!r}; name a new "
+            "folder, in it or elsewhere"
+        )
+    if found and "saved_model.pb" not in found:
+        raise ValueError(
+            f"expected an empty folder or a SavedModel at {path}, received one without saved_model.pb; name a new one"
+        )
+
+
+_SAVED_MODEL = {"assets", "assets.extra", "fingerprint.pb", "saved_model.pb", "variables"}
+
+
+def _put(draft: Path, path: Path, aside: Path) -> None:
+    """Move what was written into its place, and what is there aside."""
+    if not path.is_dir():
+        draft.replace(path)
+        return
+    path.replace(aside)
+    try:
+        draft.replace(path)
+    except OSError:
+        aside.replace(path)
+        raise
 
 
 @dataclass(frozen=True)

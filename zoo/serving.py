@@ -70,7 +70,7 @@ class Served:
         return chosen
 
 
-def served_light(source: str, data_dir: Path | None, made_up: bool, rows: int) -> Served:
+def served_light(source: str, data_dir: Path | None, made_up: bool, rows: int, instead: str = "") -> Served:
     """Return a light net and rows of its test split.
 
     Args:
@@ -78,6 +78,7 @@ def served_light(source: str, data_dir: Path | None, made_up: bool, rows: int) -
         data_dir: Folder of the downloads.
         made_up: Take made-up rows instead, for which no data are needed.
         rows: How many rows a request may have.
+        instead: What to do, other than to ask for fewer rows, where the test split has fewer than a request.
 
     Raises:
         KeyError, ValueError: As `zoo.load`, or the test split has fewer rows than a request.
@@ -90,8 +91,8 @@ def served_light(source: str, data_dir: Path | None, made_up: bool, rows: int) -
     test = data.test
     if len(test) < rows:
         raise ValueError(
-            f"expected requests of at most {len(test)} rows, the test rows of {name}, received {rows}; ask for fewer, "
-            "or take --made-up"
+            f"expected requests of at most {len(test)} rows, the test rows of {name}, received {rows}; ask for fewer"
+            + (f", or {instead}" if instead else "")
         )
     return Served(name, model, inputs_of(model, test.x), f"{len(test):,} test rows", encoder, nets, data)
 

@@ -40,7 +40,7 @@ def bench(
     from zoo.serving import served_light
 
     sizes, counts = _counts("--candidates", candidates), _counts("--threads", threads)
-    net = served_light(source, data_dir, made_up, max(sizes))
+    net = served_light(source, data_dir, made_up, max(sizes), "take --made-up")
     found, times = [], list[list[float]]()
     with tempfile.TemporaryDirectory() as folder:
         file = export_light(net.model, Path(folder) / "light.onnx", net.sample)
@@ -51,21 +51,26 @@ def bench(
                 options["times_ms"] = times[-1]
                 found.append(measure_latency(file, size, budget_ms, rate_per_s=rate, **options))
     facts = [{**dataclasses.asdict(one), "rows": net.told} for one in found]
-    if out is not None:
-        _write(net, facts, found, times, out)
+    left_out = _write(net, facts, found, times, out) if out is not None else None
     if as_json:
         print(json.dumps(facts))
         return
     console = Console()
     if not console.is_terminal:
-        console.width = 140
+        console.width = 160
     print_latencies(found, f"{net.name}, {net.told}", console)
     if out is not None:
         note(f"Plots: {out}")
+    if left_out:
+        note(left_out)
 
 
-def _write(net: Any, facts: list[Any], found: list[Any], times: list[list[float]], out: Path) -> None:
-    """Write latency.json, a histogram a measurement, and quality against latency where the nets' scores are known."""
+def _write(net: Any, facts: list[Any], found: list[Any], times: list[list[float]], out: Path) -> str | None:
+    """Write latency.json, a histogram a measurement, and quality against latency where the nets' scores are known.
+
+    Returns:
+        Why that figure has no line of the budget; None where it has one, or there is none to draw.
+    """
     from rocket_keras.json_file import write_json
     from rocket_keras.latency.plots import histogram_figure, plane_figure
 
@@ -74,8 +79,17 @@ def _write(net: Any, facts: list[Any], found: list[Any], times: list[list[float]
         figure = histogram_figure(mine, one)
         figure.savefig(out / f"latency-{one.batch_size}-candidates-{one.threads}-threads.png", dpi=160)
     # The other nets were measured when they were trained: what is shown beside them must be, too.
-    if plane := plane_figure(net.nets, found[0].budget_ms):
-        plane.savefig(out / "latency_quality.png", dpi=160)
+    budget_ms = found[0].budget_ms
+    stored = {(one["batch_size"], one["threads"]) for row in net.nets.values() if (one := row.get("latency"))}
+    same = stored <= {(one.batch_size, one.threads) for one in found}
+    plane = plane_figure(net.nets, budget_ms if same else None)
+    if plane is None:
+        return None
+    plane.savefig(out / "latency_quality.png", dpi=160)
+    if same or budget_ms is None:
+        return None
+    settings = " or ".join(f"--candidates {size} --threads {threads}" for size, threads in sorted(stored))
+    return f"No budget in latency_quality.png: its nets were measured with {settings} when they were trained"
 
 
 def _counts(option: str, text: str) -> list[int]:

@@ -38,15 +38,16 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write the light net with its preprocessing, compared with Keras to 1e-5 before it is called done."""
-    from rocket_keras.export import export_light
+    from rocket_keras.export import check_place, export_light
     from zoo.serving import served_light
 
     if kind not in SUFFIXES:
         raise ValueError(f"expected --format {', '.join(SUFFIXES)}, received {kind!r}; name one")
     if kind != "onnx" and (request_shaped or once or fold or int8):
         raise ValueError(f"expected --format onnx with --request-shaped, --once, --fold or --int8, received {kind}")
-    net = served_light(source, data_dir, not int8, candidates)
-    path = out or Path(f"light{SUFFIXES[kind]}")
+    path = _path(out, kind)
+    check_place(path)
+    net = served_light(source, data_dir, not int8, candidates, "leave out --int8")
     columns = [name.strip() for name in once.split(",") if name.strip()]
     user = net.inputs_of_side("user", columns) if request_shaped or columns else ()
     if request_shaped and not user:
@@ -64,6 +65,23 @@ def export(
     note(f"{path}: {net.name}, {kind}, {told['bytes']:,} bytes; {checked}")
     for line in _lines(told):
         note(line)
+
+
+def _path(out: Path | None, kind: str) -> Path:
+    """Return where the export goes.
+
+    Raises:
+        ValueError: The path's suffix is that of another format.
+    """
+    suffix = SUFFIXES[kind]
+    path = out or Path(f"light{suffix}")
+    if path.suffix == suffix:
+        return path
+    others = [f"take --format {name}" for name, other in SUFFIXES.items() if other == path.suffix]
+    raise ValueError(
+        f"expected --out with {f'the suffix {suffix}' if suffix else 'no suffix, a folder,'} for --format {kind}, "
+        f"received {path}; {' or '.join([f'name {path.with_suffix(suffix)}', *others])}"
+    )
 
 
 def _write(

@@ -1,6 +1,7 @@
 """Measures requests one after the other until the question of the budget is decided."""
 
 import dataclasses
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +54,8 @@ class Latency:
         disturbed: Whether the slowdown is above 1.5, or more than 0.5 % of the requests were interrupted: something
             else ran on the machine, so measure again.
         budgets_ms: The budgets by field, such as `{"p99_ms": 2.0}`; empty where there are none.
+        steady: Whether the medians of two blocks of the warm-up agreed: otherwise requests still became faster or
+            slower when the measurement began. None without a warm-up, or where it was not noted.
     """
 
     p50_ms: float
@@ -76,6 +79,7 @@ class Latency:
     interruptions: int | None = None
     disturbed: bool = False
     budgets_ms: dict[str, float] = dataclasses.field(default_factory=dict)
+    steady: bool | None = None
 
     @property
     def within_budget(self) -> bool | None:
@@ -110,7 +114,8 @@ def measure_latency(
             otherwise.
         requests: Requests that count, or those of the first look where there is a budget. Below 368 of them nothing
             bounds a p99 from above.
-        warm_up: Requests of a block before that; there are blocks until two medians agree, five at most.
+        warm_up: Requests of a block before that; there are blocks until two medians agree, five at most (see
+            `Latency.steady`).
         seconds: When to give up on a budget that is still undecided.
         rate_per_s: Requests a second that fall due whether or not the one before is done (an open loop, in which a
             request also waits for those before it); None: each begins when the one before is done (a closed loop).
@@ -132,7 +137,7 @@ def measure_latency(
     def request(number: int) -> None:
         onnx_run(session, feeds[number % len(feeds)])
 
-    _warm_up(request, warm_up)
+    steady = _warm_up(request, warm_up)
     neighbours = Neighbours()
     source = _times(request, rate_per_s, neighbours)
     times, decision, confidence = _enough(source, requests, budgets, seconds)
@@ -159,6 +164,7 @@ def measure_latency(
         interruptions=neighbours.interruptions,
         disturbed=neighbours.disturbed(len(times)),
         budgets_ms={f"p{100 * part:g}_ms": budget for part, budget in budgets.items()},
+        steady=steady,
     )
 
 
@@ -192,30 +198,36 @@ def _served(
     return session, _requests(session, rows, batch_size)
 
 
-def _warm_up(request: Callable[[int], None], count: int) -> None:
-    """Run blocks of requests until two medians agree."""
-    before = 0.0
-    for block in range(5):
-        median = float(np.median([_timed(request, number) for number in range(count)])) if count else 0.0
-        if block and abs(median - before) <= STEADY * before:
-            return
+def _warm_up(request: Callable[[int], None], count: int) -> bool | None:
+    """Run blocks of requests until two medians agree, five at most; return whether they did, None without requests."""
+    if not count:
+        return None
+    before = math.inf
+    for _ in range(5):
+        median = float(np.median([_timed(request, number) for number in range(count)]))
+        if abs(median - before) <= STEADY * median:
+            return True
         before = median
+    return False
 
 
 def _times(request: Callable[[int], None], rate_per_s: float | None, neighbours: Neighbours) -> Iterator[float]:
     """Yield the milliseconds of one request after the other, with the reference in between."""
-    begun, number = time.perf_counter(), 0
+    begun, number, looked = time.perf_counter(), 0, -LOOK_EVERY
     while True:
+        owed = number - looked >= LOOK_EVERY
         if rate_per_s is None:
             yield 1e3 * _timed(request, number)
-            if number % LOOK_EVERY == 0:
+            if owed:
                 neighbours.look()
+                looked = number
         else:
             due = begun + number / rate_per_s
             spare = due - time.perf_counter()
             if spare > 0:
-                if number % LOOK_EVERY == 0:
+                if owed:
                     neighbours.look()
+                    looked = number
                 time.sleep(max(0.0, due - time.perf_counter()))
             request(number)
             yield 1e3 * (time.perf_counter() - due)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from rocket_keras.serving import Scorer
 
 LOG = logging.getLogger("rocket_keras.service")
 Stamp = tuple[int, int, int]
+TRIES = 3
+"""To open a file that is replaced while it is opened."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ServedModel:
     def __init__(self, path: Path, open_scorer: Callable[[Path], Scorer], metrics: Metrics) -> None:
         self.path, self.metrics, self._open = path, metrics, open_scorer
         self._earlier = Counter[str]()
-        self._tried = self.stamp()
+        self._tried: Stamp | None = None
         self._loaded = self._load()
         self.metrics.model.info({"name": self.scorer.name, "sha256": self.sha256})
         self.metrics.count_unseen(self.unseen)
@@ -82,7 +83,6 @@ class ServedModel:
         Returns:
             Whether it serves. If not, the earlier one goes on; one line in the log says why.
         """
-        self._tried = self.stamp()
         try:
             new = await asyncio.to_thread(self._load)
             if different := _different(self._loaded.columns, new.columns):
@@ -118,10 +118,17 @@ class ServedModel:
                 await self.swap()
             seen = stamp
 
-    def _load(self) -> Loaded:
-        scorer = self._open(self.path)
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        return Loaded(scorer, digest, column_schemas(scorer))
+    def _load(self, more: int = TRIES - 1) -> Loaded:
+        """Open the file; again, so many times more, where it was replaced meanwhile."""
+        self._tried = self.stamp()
+        try:
+            scorer = self._open(self.path)
+        except (ValueError, OSError):
+            if not more or self.stamp() == self._tried:
+                raise
+        else:
+            return Loaded(scorer, scorer.sha256, column_schemas(scorer))
+        return self._load(more - 1)
 
 
 def _different(old: dict[str, Any], new: dict[str, Any]) -> str:

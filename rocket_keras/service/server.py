@@ -19,7 +19,7 @@ from rocket_keras.service.model import ServedModel
 from rocket_keras.serving import Scorer
 
 CONNECTIONS = 512
-"""Open at once; what is above is answered 503."""
+"""While so many are open, idle ones included, uvicorn itself answers 503, as plain text."""
 STOP_SECONDS = 30
 """In which the requests that are under way are answered when the service is asked to stop."""
 WATCH_SECONDS = 1.0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 from rocket_keras.serving.artefact import checked_logits, read_artefact, request_rows, write_artefact
 
 CALIBRATION_BATCH = 200
+CALIBRATION_REQUESTS = 2000
+"""Made of the rows, at most, where a request has some inputs once: so many users have a say in the ranges."""
 QUANTISED = ["Conv", "Gemm", "MatMul"]
 TOLERANCE = 0.05
 """Of the logits on another processor, which may round sums of 8-bit products otherwise."""
@@ -34,7 +37,8 @@ def quantise(source: Path, path: Path, rows: Mapping[str, Any] | Any, once: tupl
     """
     quantization = require("onnxruntime.quantization", "serve")
     reader = _Rows(source, rows, once)
-    # The quantiser advises a preparation of which our graphs have no need: constants are folded already.
+    # The quantiser advises a preparation of which our graphs have no need: constants are folded already. The bias that
+    # is not constant is the user's part of a request.
     logging.getLogger().addFilter(_without_advice)
     try:
         quantization.quantize_static(
@@ -57,7 +61,7 @@ def quantise(source: Path, path: Path, rows: Mapping[str, Any] | Any, once: tupl
 
 
 def _without_advice(record: logging.LogRecord) -> bool:
-    return "pre-processing" not in record.getMessage()
+    return not any(advice in record.getMessage() for advice in ("pre-processing", "is not constant"))
 
 
 class _Rows:
@@ -66,9 +70,10 @@ class _Rows:
     def __init__(self, source: Path, rows: Any, once: tuple[str, ...]) -> None:
         feed = onnx_feed(onnx_session(source), rows)
         count = len(next(iter(feed.values())))
+        size = math.ceil(count / CALIBRATION_REQUESTS) if once else CALIBRATION_BATCH
         self._batches: Iterator[dict[str, np.ndarray]] = iter(
-            request_rows({name: column[start : start + CALIBRATION_BATCH] for name, column in feed.items()}, once)
-            for start in range(0, count, CALIBRATION_BATCH)
+            request_rows({name: column[start : start + size] for name, column in feed.items()}, once)
+            for start in range(0, count, size)
         )
 
     def get_next(self) -> dict[str, np.ndarray] | None:

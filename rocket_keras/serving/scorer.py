@@ -43,12 +43,14 @@ class Scorer:
 
     Attributes:
         name: Name of the net.
+        sha256: Of the file, hex.
         columns: The raw columns of a request, by name.
         unseen: How many values had no id of their own so far (they share the id of the rare ones), by raw column.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is cut or changed, has no preprocessing, or is a net of several classes. One line.
+        ValueError: The file is cut or changed, was replaced while it was opened, has no preprocessing, or is a net of
+            several classes. One line.
         ImportError: ONNX Runtime is missing.
 
     Example:
@@ -61,9 +63,11 @@ class Scorer:
     def __init__(
         self, path: str | Path, threads: int = 1, max_candidates: int = 5000, number_texts: bool = True
     ) -> None:
-        check_seal(path, KEY)
+        self.sha256 = check_seal(path, KEY)
         self.max_candidates = max_candidates
         self._session = onnx_session(path, threads)
+        if check_seal(path, KEY) != self.sha256:
+            raise ValueError(f"expected {path} to stay while it is opened, received another file; open it again")
         artefact = read_artefact(self._session, path)
         self.name, self.unseen, self._lock = artefact.name, Counter[str](), threading.Lock()
         if artefact.encoder is None or self._session.get_outputs()[0].shape[-1:] != [1]:

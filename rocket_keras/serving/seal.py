@@ -17,12 +17,15 @@ def seal(path: str | Path) -> None:
     Path(path).write_bytes(content[:begin] + digest + content[begin + 64 :])
 
 
-def check_seal(path: str | Path, of: str) -> None:
+def check_seal(path: str | Path, of: str) -> str:
     """Make sure that a file is, byte for byte, the one that was sealed.
 
     Args:
         path: The file.
         of: A key of its metadata; a file without this key needs no seal.
+
+    Returns:
+        SHA-256 of the whole file, the seal included, hex.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -34,7 +37,7 @@ def check_seal(path: str | Path, of: str) -> None:
     begin = content.rfind(_MARK) + len(_MARK)
     if begin < len(_MARK):
         if bytes([10, len(of)]) + of.encode() + b"\x12" not in content:  # protobuf's tags of a key and its value
-            return
+            return hashlib.sha256(content).hexdigest()
         found, told = "none", b""
     else:
         told = content[begin : begin + 64]
@@ -43,3 +46,4 @@ def check_seal(path: str | Path, of: str) -> None:
         raise ValueError(
             f"expected the SHA-256 that stands in {path}, received {found}; the file was changed, so export it again"
         )
+    return hashlib.sha256(content).hexdigest()

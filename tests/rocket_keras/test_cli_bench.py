@@ -27,7 +27,8 @@ def test_requests_are_real_test_rows_and_the_budget_is_decided(bench):
     assert "540 test rows" in out
     assert "within 1000 ms" in out
     header, row = (next(line for line in out.splitlines() if word in line) for word in ("candidates", "within"))
-    assert header.count("┃") == row.count("│") == 9
+    assert header.count("┃") == row.count("│") == 10
+    assert "steady" in header
     assert "disturbed" in header
     assert row.rstrip(" │").endswith(("yes", "no"))
     assert "onnxruntime" in out
@@ -38,6 +39,7 @@ def test_plots_and_numbers_go_into_a_folder(bench, tmp_path):
     status, out, _ = bench("bank", *options)
     assert status == 0
     assert "Plots: o" in out
+    assert "No budget in latency_quality.png: its nets were measured with --candidates 200 --threads 1 when" in out
     assert {file.name for file in (tmp_path / "o").iterdir()} == {
         "latency.json",
         "latency-8-candidates-1-threads.png",
@@ -45,6 +47,25 @@ def test_plots_and_numbers_go_into_a_folder(bench, tmp_path):
     }
     (found,) = json.loads((tmp_path / "o/latency.json").read_text())
     assert found["budget_ms"] == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "drawn"),
+    [
+        (("--candidates", "8,200"), 5.0),
+        (("--candidates", "8"), None),
+        (("--candidates", "200", "--threads", "2"), None),
+    ],
+)
+def test_the_budget_stands_beside_nets_that_were_measured_likewise(bench, monkeypatch, options, drawn):
+    from rocket_keras.latency import plots
+
+    seen, plane = [], plots.plane_figure
+    monkeypatch.setattr(plots, "plane_figure", lambda nets, budget_ms: seen.append(budget_ms) or plane(nets, budget_ms))
+    more = ("--requests", "30", "--budget-ms", "5", "--seconds", "0", "--out", "o")
+    _, out, _ = bench("bank", "--made-up", *options, *more)
+    assert seen == [drawn]
+    assert ("No budget in latency_quality.png" in out) is (drawn is None)
 
 
 def test_it_takes_the_folder_of_a_launch(bench, tmp_path):
@@ -65,7 +86,7 @@ def test_it_takes_the_folder_of_a_launch(bench, tmp_path):
             "--candidates as whole numbers above 0 with commas, received '1,x'",
         ),
         (("digits", "--threads", "0"), "expected --threads as whole numbers above 0"),
-        (("digits", "--candidates", "541"), "requests of at most 540 rows"),
+        (("digits", "--candidates", "541"), "received 541; ask for fewer, or take --made-up"),
         (("digitz",), "Did you mean 'digits'?"),
         (("wrn16_1.rocket_wrn40_1_cifar10",), "which is a recipe only"),
         (("bank", "--data-dir", "."), "expected"),

@@ -1,14 +1,19 @@
 import contextlib
 import importlib.util
+import runpy
+import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
 import onnx
 import pytest
 
-from rocket_keras import Pair, Rocket, export_light
+from rocket_keras import Pair, Rocket, export, export_light
 from rocket_keras.layers import PreActivationBlock
 from rocket_keras.onnx_runtime import onnx_feed, onnx_session
+
+FAMILY = runpy.run_path(str(Path(__file__).parents[1] / "zoo" / "made_up_ctr.py"))
 
 
 def trained(pair, rows):
@@ -44,6 +49,36 @@ def test_the_artefact_holds_no_booster_weight(make_pair, rows, tmp_path):
     for variable in pair.booster_variables:
         value = keras.ops.convert_to_numpy(variable.value).ravel()
         assert value.tobytes() not in data
+
+
+@pytest.mark.parametrize(
+    ("file", "options"),
+    [
+        ("light.onnx", {}),
+        ("light.onnx", {"fold": True}),
+        ("light.onnx", {"once": ("user", "history", "age", "hour")}),
+        ("light.keras", {}),
+    ],
+    ids=["onnx", "folded", "request", "keras"],
+)
+def test_no_export_holds_a_booster_weight_or_its_name(tmp_path, file, options):
+    pair, rng = FAMILY["pair_of"]("mlp"), np.random.default_rng(0)
+    pair.booster.set_weights([weight + rng.normal(size=weight.shape) for weight in pair.booster.get_weights()])
+    path = export_light(pair, tmp_path / file, FAMILY["rows"]()[0], **options)
+    if file == "light.keras":
+        with zipfile.ZipFile(path) as parts:
+            data = b"".join(parts.read(name) for name in parts.namelist())
+    else:
+        assert not [i.name for i in onnx.load(path).graph.initializer if "booster" in i.name]
+        data = path.read_bytes()
+    assert b"booster" not in data
+    light, *booster = (
+        keras.ops.convert_to_numpy(v.value)
+        for v in (pair.light.get_layer("light_logits").kernel, *pair.booster_variables)
+    )
+    assert light.tobytes() in data
+    assert len(booster) == 6
+    assert not [value.shape for value in booster if value.tobytes() in data or value.T.tobytes() in data]
 
 
 def test_a_light_net_of_shared_blocks_is_made_of_stock_layers(tmp_path):
@@ -87,3 +122,75 @@ def test_formats_of_tensorflow_run_there_and_are_refused_elsewhere(make_pair, tm
     with written:
         export_light(pair, path)
     assert path.exists() is (importlib.util.find_spec("tensorflow") is not None)
+
+
+@pytest.fixture
+def write_folder(make_pair, monkeypatch):
+    """A function that exports a SavedModel, written by a stand-in for TensorFlow."""
+
+    def write(model, draft, rewrites):
+        draft.mkdir()
+        (draft / "saved_model.pb").write_text("new")
+
+    def run(draft, rows):
+        return keras.ops.convert_to_numpy(pair.light(rows))
+
+    pair = make_pair()
+    monkeypatch.setitem(export._FORMATS, "", (write, run))
+    return lambda path: export_light(pair, path, encoder="{}")
+
+
+@pytest.mark.parametrize("earlier", [None, (), ("saved_model.pb", "fingerprint.pb", "variables", "assets.extra")])
+def test_a_folder_is_new_empty_or_an_earlier_export(write_folder, tmp_path, earlier):
+    path = tmp_path / "models" / "1"
+    for name in earlier or ():
+        (path / name).mkdir(parents=True)
+    if earlier == ():
+        path.mkdir(parents=True)
+    write_folder(path)
+    assert {entry.name for entry in path.iterdir()} == {"saved_model.pb", "assets.extra"}
+    assert (path / "saved_model.pb").read_text() == "new"
+    assert [entry.name for entry in path.parent.iterdir()] == ["1"]
+
+
+def test_any_other_folder_is_left_as_it_is(write_folder, tmp_path):
+    for name in ("1", "2"):
+        write_folder(tmp_path / name)
+    found = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match=r"received one that holds '1'; name a new folder, in it or elsewhere$"):
+        write_folder(tmp_path)
+    (tmp_path / "saved_model.pb").touch()  # somebody forgot the number before
+    with pytest.raises(ValueError, match="holds '1'"):
+        write_folder(tmp_path)
+    (tmp_path / "cut" / "variables").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"received one without saved_model\.pb"):
+        write_folder(tmp_path / "cut")
+    (tmp_path / "plain").touch()
+    with pytest.raises(ValueError, match=r"expected a folder at .*, received a file"):
+        write_folder(tmp_path / "plain")
+    assert set(found) <= set(tmp_path.rglob("*"))
+
+
+def test_what_cannot_be_replaced_goes_on(write_folder, tmp_path, monkeypatch):
+    path = write_folder(tmp_path / "1")
+    (path / "saved_model.pb").write_text("old")
+    move = Path.replace
+
+    def cut(draft, place):
+        if place == path and draft.name == "1":
+            raise OSError("no room")
+        return move(draft, place)
+
+    monkeypatch.setattr(Path, "replace", cut)
+    with pytest.raises(OSError, match="no room"):
+        write_folder(path)
+    assert (path / "saved_model.pb").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_takes_no_folders_place(make_pair, tmp_path):
+    path = tmp_path / "light.onnx"
+    (path / "kept").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"expected a file at .*, received a folder; name a file in it"):
+        export_light(make_pair(), path)
+    assert (path / "kept").is_dir()

@@ -1,11 +1,16 @@
+import dataclasses
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 
-from rocket_keras import export_light, measure_latency
+from rocket_keras import Latency, export_light, measure_latency
+from rocket_keras.latency import machine, processor
 from rocket_keras.latency import measure as module
-from rocket_keras.latency import processor
 from rocket_keras.latency.machine import Neighbours
 from rocket_keras.latency.quantiles import decided, interval
+from rocket_keras.latency.table import print_latencies
 
 
 def test_percentiles_are_ordered_and_say_what_they_are_of(make_pair):
@@ -35,6 +40,16 @@ class Clock:
         self.now += seconds
 
 
+class Reference:
+    """A matrix whose product takes what `delays` says, in milliseconds of that clock."""
+
+    def __init__(self, delays, clock):
+        self.delays, self.clock = delays, clock
+
+    def __matmul__(self, other):
+        self.clock.sleep(1e-3 * next(self.delays))
+
+
 class Delayed:
     """A session whose requests take what `delays` says, in milliseconds of that clock."""
 
@@ -53,9 +68,15 @@ def measure(make_pair, rows, tmp_path, monkeypatch):
     path = export_light(make_pair(), tmp_path / "light.onnx")
     session = module.onnx_session(path)
 
-    def run(delays, **options):
+    def run(delays, reference=None, **options):
         clock = Clock()
         monkeypatch.setattr(module, "time", clock)
+        monkeypatch.setattr(machine, "_interruptions", lambda: None)  # what else runs here is no matter
+        if reference is not None:
+            monkeypatch.setattr(machine, "time", clock)
+            watcher = Neighbours()
+            watcher._matrix = Reference(iter(reference), clock)
+            monkeypatch.setattr(module, "Neighbours", lambda: watcher)
         monkeypatch.setattr(module, "onnx_session", lambda *args: Delayed(session, delays, clock))
         return measure_latency(path, 4, rows=rows()[0], **{"warm_up": 0, **options})
 
@@ -88,11 +109,71 @@ def test_the_sample_grows_until_the_budget_is_decided(measure):
     assert result.confidence == pytest.approx(1 - 0.05 / 6)
 
 
-def test_the_warm_up_ends_when_two_blocks_agree(measure):
-    delays = [20.0] * 10 + [1.0] * 100000
+@pytest.mark.parametrize(
+    ("blocks", "steady"),
+    [([20.0, 1.0, 1.04], True), ([16.0, 8.0, 4.0, 2.0, 1.0], False), ([1.0, 1.1, 1.2, 1.3, 1.0], False)],
+)
+def test_the_warm_up_ends_when_two_blocks_agree_or_says_that_none_did(measure, blocks, steady):
+    delays = [delay for block in blocks for delay in [block] * 10] + [1.0] * 100000
     result = measure(iter(delays), requests=50, warm_up=10)
     assert result.p99_ms == pytest.approx(1)
     assert (result.decision, result.within_budget) == (None, None)
+    assert result.steady is steady
+
+
+def test_without_a_warm_up_nobody_knows_whether_it_was_steady(measure):
+    assert measure(forever(1), requests=20).steady is None
+
+
+def printed(*found):
+    console = Console(file=io.StringIO(), width=160)
+    print_latencies(found, "title", console)
+    return console.file.getvalue()
+
+
+def test_the_table_tells_what_to_measure_again(measure):
+    row = measure(forever(1), requests=20)
+    table = printed(*(dataclasses.replace(row, steady=steady) for steady in (True, None, False)))
+    cells = [line.split("│")[8].strip() for line in table.splitlines() if line.startswith("│")]
+    assert cells == ["yes", "-", "no"]
+    assert "Not steady: the medians of the warm-up still changed" in table
+    assert "Not steady" not in printed(row)
+    assert max(map(len, table.splitlines()[:6])) <= 160
+
+
+def test_a_latency_that_was_stored_before_is_read(measure):
+    stored = dataclasses.asdict(measure(forever(1), requests=20, warm_up=10))
+    assert stored.pop("steady") is True
+    assert Latency(**stored).steady is None
+
+
+@pytest.mark.parametrize("rate_per_s", [None, 100.0])
+def test_a_neighbour_that_comes_and_goes_is_noticed(measure, rate_per_s):
+    def reference(slow):
+        for number in range(10**6):
+            yield slow if number % 4 == 0 else 0.01
+
+    options = {"requests": 400, "rate_per_s": rate_per_s}
+    quiet = measure(forever(1), reference=reference(0.012), **options)
+    assert (quiet.slowdown, quiet.disturbed) == (pytest.approx(1.2), False)
+    noisy = measure(forever(1), reference=reference(0.03), **options)
+    assert (noisy.slowdown, noisy.disturbed) == (pytest.approx(3), True)
+    steady = measure(forever(1), reference=forever(0.03), **options)  # one that is always there is not
+    assert (steady.slowdown, steady.disturbed) == (pytest.approx(1), False)
+
+
+def test_an_open_loop_looks_for_neighbours_when_there_is_time(measure):
+    looks = []
+
+    def reference():
+        while True:
+            looks.append(None)
+            yield 0.01
+
+    # Every 20th request is due while one of 15 ms before it is under way.
+    delays = (15.0 if number % 20 == 19 else 1.0 for number in range(10**6))
+    measure(delays, reference=reference(), requests=400, rate_per_s=100.0)
+    assert len(looks) >= 18
 
 
 def test_in_an_open_loop_a_request_waits_for_those_before_it(measure):

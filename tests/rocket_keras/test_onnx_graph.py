@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import zoo
-from rocket_keras import export_light
+from rocket_keras import export_light, onnx_graph
 from rocket_keras.export import made_up_rows
 from rocket_keras.onnx_graph import Unwritable, write_onnx
 from rocket_keras.onnx_runtime import onnx_feed, onnx_session
@@ -203,3 +203,17 @@ def test_it_says_what_keras_own_exporter_says(tower, tmp_path):
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
     names = [weight.name for weight in onnx.load(tmp_path / "direct.onnx").graph.initializer]
     assert [name for name in names if re.match(r"shared_embedding_\w+/table", name)]
+
+
+def test_weights_that_no_onnx_file_holds_are_refused(tmp_path, monkeypatch):
+    model = clicks("mlp")
+    weights = compared(model, tmp_path / "light.onnx").graph.initializer
+    size = sum(onnx.numpy_helper.to_array(weight).nbytes for weight in weights)
+    monkeypatch.setattr(onnx_graph, "LARGEST", size)
+    write_onnx(model, tmp_path / "light.onnx")
+    monkeypatch.setattr(onnx_graph, "LARGEST", size - 1)
+    told = f"large.onnx: expected weights of at most {size - 1:,} bytes, as an ONNX file holds them, received {size:,}"
+    with pytest.raises(ValueError, match=told) as stop:
+        export_light(model, tmp_path / "large.onnx")
+    assert "\n" not in str(stop.value)
+    assert not (tmp_path / "large.onnx").exists()

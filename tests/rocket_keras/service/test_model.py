@@ -1,6 +1,8 @@
 """Another file takes the place of the one that serves, if it is a good one for the same requests."""
 
 import asyncio
+import hashlib
+import itertools
 import logging
 import shutil
 
@@ -120,6 +122,52 @@ def test_a_net_with_another_vocabulary_is_taken(light, file, tmp_path, make_serv
     light.write(tmp_path / "new.onnx", encoder=light.Encoder(fields))
     replace(file, (tmp_path / "new.onnx").read_bytes())
     assert asyncio.run(service.model.swap())
+
+
+def changing(monkeypatch, changes):
+    """Each time that ONNX Runtime is about to open a file, do the next of the changes; the opened files' numbers."""
+    from rocket_keras.serving import scorer
+
+    open_file, opened = scorer.onnx_session, []
+
+    def run(path, threads):
+        opened.append(len(opened))
+        next(changes, lambda: None)()
+        return open_file(path, threads)
+
+    monkeypatch.setattr(scorer, "onnx_session", run)
+    return opened
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
+    served, light, other, file, make_service, monkeypatch
+):
+    service = make_service(file)
+    replace(file, served[1].read_bytes())
+    opened = changing(monkeypatch, iter([lambda: replace(file, other[1].read_bytes())]))
+    assert asyncio.run(service.model.swap())
+    assert len(opened) == 2
+    np.testing.assert_allclose(scores(service), light.expected(other[0], USER, [ROW]), rtol=1e-5)
+    assert service.model.sha256 == hashlib.sha256(other[1].read_bytes()).hexdigest()
+    looks = iter(range(10))  # and not a third time, by the watch
+    watched(service, lambda _: None, lambda: next(looks, None) is None)
+    assert service.metric("swaps_total", outcome="accepted") == 1
+
+
+def test_what_is_opened_is_what_was_checked(other, file, make_service, monkeypatch):
+    service = make_service(file)
+    before, sha256 = scores(service), service.model.sha256
+    good, spoiled = file.read_bytes(), bytearray(other[1].read_bytes())
+    spoiled[-200] ^= 1
+    opened = changing(monkeypatch, iter([lambda: replace(file, bytes(spoiled))]))
+    assert not asyncio.run(service.model.swap())
+    assert len(opened) == 1
+    assert (scores(service), service.model.sha256) == (before, sha256)
+    replace(file, good)
+    contents = itertools.cycle([other[1].read_bytes(), good])
+    opened = changing(monkeypatch, iter(lambda: lambda: replace(file, next(contents)), None))
+    assert not asyncio.run(service.model.swap())  # it never rests
+    assert len(opened) == 3
 
 
 def watched(service, change, until):

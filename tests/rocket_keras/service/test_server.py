@@ -1,5 +1,6 @@
 """`rocket-keras serve` as a program of its own, on the loopback interface."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -178,3 +179,31 @@ def test_answers_leave_at_once():
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_above_the_limit_of_connections_uvicorn_itself_refuses(make_service, served, monkeypatch):
+    from rocket_keras.service import server
+
+    async def run():
+        with server._listener("127.0.0.1", 0) as listener:
+            running = asyncio.create_task(server._run(service.app, listener, service.model, None))
+            async with httpx.AsyncClient(base_url=server._address(listener), timeout=PATIENCE_S) as client:
+                first = await client.get("/readyz")  # and this connection stays open
+                async with httpx.AsyncClient(base_url=server._address(listener), timeout=PATIENCE_S) as another:
+                    second = await another.get("/readyz")
+            signal.raise_signal(signal.SIGTERM)
+            await running
+            return first, second
+
+    service, hangup = make_service(served[1]), getattr(signal, "SIGHUP", None)
+    before = hangup and signal.getsignal(hangup)
+    monkeypatch.setattr(server, "CONNECTIONS", 2)
+    try:
+        first, second = asyncio.run(run())
+    finally:
+        if hangup:
+            signal.signal(hangup, before)
+    assert first.status_code == 200
+    assert (second.status_code, second.text) == (503, "Service Unavailable")
+    assert second.headers["content-type"].startswith("text/plain")
+    assert "retry-after" not in second.headers
