@@ -52,7 +52,7 @@ class Gate:
 
     Attributes:
         looks: By the frozen values of a point.
-        model: What was learned of the shares of the budget.
+        model: What was learned of the shares of the budget that the headroom leaves.
     """
 
     def __init__(self, hypermodel: LightHyperModel, meter: Meter, told: Callable[[Look], None] = lambda look: None):
@@ -82,7 +82,7 @@ class Gate:
         """Fit the model of the shares to all looks that tell of the net, not of its neighbours."""
         model = LatencyModel([p for p in space.space if not p.name.startswith("tuner/")])
         known = [look for look in self.looks.values() if look.measurement.share > 0 and not look.doubtful]
-        model.fit([look.values for look in known], [look.measurement.share for look in known])
+        model.fit([look.values for look in known], [self.meter.strain(look.measurement) for look in known])
         self.model = model
 
     def feasible(self, points: list[Values]) -> Any:

@@ -19,7 +19,7 @@ LEAST_SPREAD = 0.05
 
 
 class LatencyModel:
-    r"""Predict the share of the budget that a light net will need, from its hyperparameters.
+    r"""Predict the share of the budget, less the headroom, that a light net will need, from its hyperparameters.
 
     $$ \hat s(v) = \beta_0 + \sum_i \beta_i v_i + \sum_{i \le j} \beta_{ij} v_i v_j, \quad \beta \ge 0 $$
 
@@ -51,7 +51,8 @@ class LatencyModel:
 
         Args:
             points: Values by hyperparameter.
-            shares: For each, the largest of measured / limit: at most 1 where the budget is met.
+            shares: For each, the largest of measured / what the headroom leaves of the limit: at most 1 where it is
+                met.
         """
         if len(points) < LEAST_POINTS or not self.encoding.columns:
             return
@@ -70,11 +71,13 @@ class LatencyModel:
         self._spread = max(LEAST_SPREAD, float(np.sqrt(np.mean(logs**2))))
 
     def predict(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """Return the predicted shares of the budget, `(points,)`."""
+        """Return the predicted shares of the budget, less the headroom, `(points,)`."""
         return self._features(points) @ self._line.coef_
 
     def feasible(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """Return the probabilities that the points meet the budget, `(points,)`; 1 before anything is learned."""
+        """Return the probabilities that the points meet the budget, less the headroom, `(points,)`; 1 before anything
+        is learned.
+        """
         if not self.ready:
             return np.ones(len(points))
         shares = np.maximum(self.predict(points), 1e-9)

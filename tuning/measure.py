@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rocket_keras import Latency, measure_latency
+from rocket_keras import Latency, __version__, measure_latency
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import made_up_rows
 from rocket_keras.extras import require
@@ -36,7 +36,8 @@ class Measurement:
         artefact_bytes: Size of the ONNX file; None where an exceeded limit was known before it was written.
         latency: Milliseconds; None where the budget has no limit of time, or another limit was exceeded before.
         peak_memory_mb: 10^6 bytes at the peak; None where the budget has no such limit.
-        share: The largest of measured / limit: at most 1 where the point estimates meet the budget.
+        share: The largest of measured / limit, the headroom included: at most 1 where the point estimates meet the
+            whole budget.
         decision: `"within"`, `"over"`, or `"undecided"`.
         why: The limit that is exceeded or undecided, in words; empty where the budget is met.
     """
@@ -87,18 +88,32 @@ class Meter:
             "parameters": sum(int(np.prod(v.shape)) for v in model.trainable_variables),
             "multiply_adds": multiply_adds(model),
         }
-        over = {name: counts[name] / limit for name, limit in self.budget.sizes().items() if name in counts}
-        if over and max(over.values()) > 1:
-            return self._judged(Measurement(**counts), over)
+        found = Measurement(**counts)
+        if self._over(found):
+            return self._judged(found)
         key = key_of(net=architecture(model), runtime=_runtime(), budget=dataclasses.asdict(self.budget), **self._how())
         known = self.cache.get(key)
         if known is not None:
             return Measurement(**known)
         with tempfile.TemporaryDirectory() as folder:
-            found = self._exported(model, Path(folder) / "light.onnx", counts, over)
-        if found.decision == "within" or not (found.latency or {}).get("disturbed"):
+            found = self._exported(model, Path(folder) / "light.onnx", found)
+        disturbed = (found.latency or {}).get("disturbed", False)
+        if found.decision == "within" or (found.decision == "over" and not disturbed):
             self.cache.put(key, dataclasses.asdict(found))
         return found
+
+    def shares(self, found: Measurement) -> dict[str, float]:
+        """Return measured / limit, of the whole limit, by the name of each limit that was measured."""
+        measured = {**dataclasses.asdict(found), **(found.latency or {})}
+        limits = {**self.budget.sizes(), **self.budget.limits()}
+        return {name: measured[name] / limit for name, limit in limits.items() if measured.get(name) is not None}
+
+    def strain(self, found: Measurement) -> float:
+        """Return the largest of measured / what the headroom leaves: at most 1 where the point estimates pass; 0 where
+        nothing was measured.
+        """
+        free = dict.fromkeys(self.budget.limits(), 1 - self.headroom)
+        return max((share / free.get(name, 1.0) for name, share in self.shares(found).items()), default=0.0)
 
     def floor(self, model: keras.Model) -> Latency | None:
         """Measure a net that does nothing with these inputs, so what the runtime itself takes; None without a limit of
@@ -114,26 +129,18 @@ class Meter:
     def _how(self) -> dict[str, Any]:
         return {"headroom": self.headroom, "rows": self.rows is not None}
 
-    def _exported(self, model: keras.Model, path: Path, counts: dict[str, Any], over: dict[str, float]) -> Measurement:
+    def _exported(self, model: keras.Model, path: Path, found: Measurement) -> Measurement:
         write_untrained(model, path)
-        found = Measurement(**counts, artefact_bytes=path.stat().st_size)
-        limit = self.budget.artefact_bytes
-        if limit is not None:
-            over["artefact_bytes"] = path.stat().st_size / limit
-            if over["artefact_bytes"] > 1:
-                return self._judged(found, over)
+        found = dataclasses.replace(found, artefact_bytes=path.stat().st_size)
+        if self._over(found):
+            return self._judged(found)
         if self.budget.peak_memory_mb is not None:
             peak = peak_memory(path, self.requests_of(model), self.budget) / 1e6
             found = dataclasses.replace(found, peak_memory_mb=peak)
-            over["peak_memory_mb"] = peak / self.budget.peak_memory_mb
-            if over["peak_memory_mb"] > 1:
-                return self._judged(found, over)
-        if not self.budget.limits():
-            return self._judged(found, over)
+        if self._over(found) or not self.budget.limits():
+            return self._judged(found)
         latency = self._settled(path, model)
-        found = dataclasses.replace(found, latency=dataclasses.asdict(latency))
-        over |= {name: getattr(latency, name) / limit for name, limit in self.limits_ms.items()}
-        return self._judged(found, over, latency.decision)
+        return self._judged(dataclasses.replace(found, latency=dataclasses.asdict(latency)))
 
     def _settled(self, path: Path, model: keras.Model) -> Latency:
         """Measure until the budget is decided and nothing else disturbed it; the fastest of three tries at most."""
@@ -166,11 +173,15 @@ class Meter:
         index = np.arange(max(self.budget.batch_size, min(_count(rows), 64 * self.budget.batch_size))) % _count(rows)
         return keras.tree.map_structure(lambda column: np.asarray(column)[index], rows)
 
-    def _judged(self, found: Measurement, shares: dict[str, float], of_time: str | None = None) -> Measurement:
+    def _over(self, found: Measurement) -> list[str]:
+        """Return the limits of sizes that are exceeded."""
+        return [name for name, share in self.shares(found).items() if share > 1 and name in self.budget.sizes()]
+
+    def _judged(self, found: Measurement) -> Measurement:
         """Add the share, the decision and the reason."""
-        exceeded = [name for name, share in shares.items() if share > 1 and not name.endswith("_ms")]
-        decision = "over" if exceeded else of_time or "within"
-        guilty = exceeded or [name for name in shares if name.endswith("_ms")]
+        shares, exceeded = self.shares(found), self._over(found)
+        decision = "over" if exceeded else (found.latency or {}).get("decision") or "within"
+        guilty = exceeded or [name for name in shares if name in self.budget.limits()]
         why = "" if decision == "within" else self._told(found, max(guilty, key=shares.__getitem__), decision)
         return dataclasses.replace(found, share=float(max(shares.values())), decision=decision, why=why)
 
@@ -235,4 +246,4 @@ def _count(rows: Any) -> int:
 
 
 def _runtime() -> str:
-    return f"onnxruntime {require('onnxruntime', 'serve').__version__}"
+    return f"onnxruntime {require('onnxruntime', 'serve').__version__}, rocket-keras {__version__}"

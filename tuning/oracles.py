@@ -4,6 +4,7 @@ A point that misses the budget never becomes a trial: it is measured, noted and 
 none of `max_trials`, is no failure that aborts the search, and pads no list of the best.
 """
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class WithinBudget(keras_tuner.Oracle):
 
     Args:
         gate: Measures the points.
-        patience: Points in a row that may miss the budget before the oracle gives up.
+        patience: Points in a row that may miss the budget before the oracle gives up; None for no end.
         lease_seconds: Silence of a worker after which its trial is given to another one; None where there are none.
         **options: The oracle's own.
 
@@ -36,7 +37,7 @@ class WithinBudget(keras_tuner.Oracle):
     ongoing_trials: dict[str, Any]
     _retry_queue: list[str]
 
-    def __init__(self, gate: Gate, patience: int = 100, lease_seconds: float | None = None, **options: Any):
+    def __init__(self, gate: Gate, patience: int | None = 100, lease_seconds: float | None = None, **options: Any):
         self._expected: set[str] = set()
         self._heard: dict[str, float] = {}
         self._owners: dict[str, str] = {}
@@ -78,7 +79,7 @@ class WithinBudget(keras_tuner.Oracle):
             return True
         self._tried_so_far.add(self._compute_values_hash(values))
         self.missed_in_a_row += 1
-        if self.missed_in_a_row >= self.patience:
+        if self.patience is not None and self.missed_in_a_row >= self.patience:
             self.gave_up = f"{self.patience} points in a row missed the budget"
         return False
 
@@ -127,6 +128,14 @@ class WithinBudget(keras_tuner.Oracle):
         self._hear(self._owners.get(trial_id))
         return super().get_trial(trial_id)
 
+    def score_trial(self, trial: Any) -> None:
+        """As in Keras Tuner; a metric that is infinite, or never a number, is none."""
+        history = trial.metrics.get_history(self.objective.name)
+        if any(math.isfinite(observed.mean()) for observed in history):
+            super().score_trial(trial)
+        if trial.score is None or not math.isfinite(trial.score):
+            trial.score = math.nan
+
     def end_trial(self, trial: Any) -> None:
         """As in Keras Tuner; a trial may have been given to two workers, and the first that ends it counts."""
         name = trial.trial_id
@@ -135,6 +144,8 @@ class WithinBudget(keras_tuner.Oracle):
             super().end_trial(trial)
         if name in self.end_order:
             ended = self.trials[name]
+            if ended.score is not None and math.isnan(ended.score):
+                ended.score, ended.message = None, f"{self.objective.name} is not a finite number"
             ended.status = "FAILED" if ended.score is None else "COMPLETED"
             self._retry_queue = [queued for queued in self._retry_queue if queued != name]
             self.ongoing_trials = {key: t for key, t in self.ongoing_trials.items() if t.trial_id != name}
@@ -215,10 +226,13 @@ class HyperbandOracle(WithinBudget, oracles.HyperbandOracle):
 
 
 class GridOracle(WithinBudget, oracles.GridSearchOracle):
-    """Every point within the budget, in Keras Tuner's order: the defaults first, the last hyperparameter fastest."""
+    """Every point within the budget, in Keras Tuner's order: the defaults first, the last hyperparameter fastest.
 
-    def __init__(self, *arguments: Any, **options: Any):
-        super().__init__(*arguments, **options)
+    Without a patience it ends with the grid.
+    """
+
+    def __init__(self, gate: Gate, patience: int | None = None, lease_seconds: float | None = None, **options: Any):
+        super().__init__(gate, patience, lease_seconds, **options)
         self.place: Values | None = None
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:

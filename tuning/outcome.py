@@ -8,6 +8,7 @@ from rocket_keras import Latency
 from tuning.confirm import confirm
 from tuning.gate import Look, frozen, hyperparameters, shape_of
 from tuning.hypermodel import served
+from tuning.measure import Measurement, Meter
 from tuning.oracles import WithinBudget
 from tuning.result import NoFeasibleModel, Row, nothing_feasible
 from tuning.training import Training
@@ -15,8 +16,13 @@ from tuning.training import Training
 _MEASURED = ("parameters", "multiply_adds", "artefact_bytes", "peak_memory_mb", "latency", "share")
 
 
-def candidate_rows(oracle: WithinBudget, training: Training) -> list[Row]:
-    """Return a row for every candidate: trials first, in their order, then what never became one."""
+def candidate_rows(oracle: WithinBudget, training: Training | None) -> list[Row]:
+    """Return a row for every candidate: trials first, in their order, then what never became one.
+
+    Args:
+        oracle: Has the trials.
+        training: How pairs were trained; None where the user's own `fit` trained.
+    """
     gate, rows, seen = oracle.gate, list[Row](), set[Any]()
     for trial_id in sorted(oracle.trials):
         trial = oracle.trials[trial_id]
@@ -24,7 +30,7 @@ def candidate_rows(oracle: WithinBudget, training: Training) -> list[Row]:
         look = gate.look(trial.hyperparameters.values, oracle.hyperparameters)
         seen.add(frozen(values))
         epochs = len(trial.metrics.get_history(oracle.objective.name)) if trial.score is not None else 0
-        status, why = _status(trial, epochs, training), trial.message or look.measurement.why
+        status, why = _status(trial, epochs, training), _last_line(trial.message) or look.measurement.why
         told = {"trial": trial_id, "status": status, "values": values, "metric": trial.score, "epochs": epochs}
         rows.append({**told, **_measured(look), "why": why})
     for key, look in gate.looks.items():
@@ -35,24 +41,28 @@ def candidate_rows(oracle: WithinBudget, training: Training) -> list[Row]:
 
 
 def confirmed_winner(rows: list[Row], oracle: WithinBudget, say: Callable[[str], None]) -> tuple[Row, Latency | None]:
-    """Return the best trained row that a fresh process confirms, and its latency; rows that it refutes are marked.
+    """Return the best trained row that a fresh process confirms, and its latency.
+
+    Hyperband trains a net several times: it is measured once, and all its trained rows are marked where it is refuted.
 
     Raises:
         NoFeasibleModel: There is none.
     """
-    budget, hypermodel = oracle.gate.meter.budget, oracle.gate.hypermodel
+    meter, hypermodel = oracle.gate.meter, oracle.gate.hypermodel
+    budget = meter.budget
     trained = [row for row in rows if row["metric"] is not None]
     sign = -1 if oracle.objective.direction == "max" else 1
     for row in sorted(trained, key=lambda row: sign * row["metric"]):
+        if row["status"] == "refuted":
+            continue
         net = served(hypermodel.candidate(hyperparameters(oracle, row["values"])))
-        latency = confirm(net, oracle.gate.meter)
+        latency = confirm(net, meter)
         if latency is None or latency.decision == "within":
             return row, latency
-        row["status"] = "refuted"
-        row["share"] = max(getattr(latency, name) / limit for name, limit in budget.limits().items())
-        row["latency"] = dataclasses.asdict(latency)
-        row["why"] = f"the last measurement had p50 {latency.p50_ms:.3f} ms, p99 {latency.p99_ms:.3f} ms"
-        row["why"] += ", while something else ran on the machine" if latency.disturbed else ""
+        refuted = _refuted(row, latency, meter)
+        for same in trained:
+            if same["values"] == row["values"]:
+                same.update(refuted)
         say(f"refuted: {row['values']}, {row['why']}")
     failed = [row for row in rows if row["status"] == "failed"]
     if failed and not trained:
@@ -64,9 +74,25 @@ def confirmed_winner(rows: list[Row], oracle: WithinBudget, say: Callable[[str],
     raise nothing_feasible(rows, budget, oracle.gave_up or "no candidate was confirmed")
 
 
-def _status(trial: Any, epochs: int, training: Training) -> str:
+def _refuted(row: Row, latency: Latency, meter: Meter) -> Row:
+    """Return what the last measurement changes of a row."""
+    told = {**{name: row[name] for name in _MEASURED}, "latency": dataclasses.asdict(latency)}
+    why = f"the last measurement had p50 {latency.p50_ms:.3f} ms, p99 {latency.p99_ms:.3f} ms"
+    why += ", while something else ran on the machine" if latency.disturbed else ""
+    share = max(meter.shares(Measurement(**told)).values())
+    return {"status": "refuted", "share": share, "latency": told["latency"], "why": why}
+
+
+def _last_line(message: str | None) -> str:
+    """Return the last line of a trial's message, which is a whole traceback where a user's `fit` failed."""
+    return (message or "").strip().rpartition("\n")[2].strip()
+
+
+def _status(trial: Any, epochs: int, training: Training | None) -> str:
     if trial.status != "COMPLETED":
         return "failed"
+    if training is None:
+        return "completed"
     wanted = trial.hyperparameters.values.get("tuner/epochs", training.epochs)
     return "dropped" if epochs < wanted and training.in_fleets else "completed"
 

@@ -34,7 +34,7 @@ def pareto_figure(found: dict[str, Any]) -> Any:
     """Figure of every measured candidate: its share of the budget, and its metric where it was trained.
 
     Rejected candidates have no metric: they are ticks below, right of the budget's line or, where the headroom kept
-    them out, just left of it.
+    them out, between the two lines.
     """
     figure, (panel,) = figure_with_panels(height=4.4, panels=1)
     trained = [row for row in found["rows"] if row["metric"] is not None]
@@ -58,7 +58,10 @@ def pareto_figure(found: dict[str, Any]) -> Any:
     below = sum(row["metric"] < low or row["metric"] > high for row in trained)
     panel.set_ylim(bottom, high + 0.25 * span)
     panel.axvline(1.0, color=OVER, linewidth=1.6, label="budget")
-    winner = next(row for row in trained if row["values"] == found["values"])
+    left = _left(found)
+    if left < 1:
+        panel.axvline(left, color=OVER, linewidth=1.0, linestyle="--", label="less the headroom")
+    winner = next(row for row in trained if row["trial"] == found["trial"])
     panel.plot([winner["share"]], [winner["metric"]], "*", color=COLOURS["booster"], markersize=15, label="winner")
     panel.set_xscale("log")
     panel.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
@@ -115,7 +118,8 @@ def summary(found: dict[str, Any]) -> str:
             f"Measured last, in a process of its own: p50 {latency['p50_ms']:.3f} ms, p99 {latency['p99_ms']:.3f} ms."
         )
     lines.append(
-        f"{facts['trials']} candidates were trained; {facts['rejected']} were rejected before a training step."
+        f"{facts['trials']} candidates were trained; {facts['rejected']} were rejected before a training step. "
+        f"The search ended: {facts['stopped']}."
     )
     if found["latency_model"]:
         errors = found["latency_model"]
@@ -136,13 +140,28 @@ def _budget(found: dict[str, Any]) -> LatencyBudget:
     return LatencyBudget(**{name: value for name, value in found["facts"]["budget"].items() if name in known})
 
 
+def _left(found: dict[str, Any]) -> float:
+    """Return the share of the budget that the headroom leaves; 1 where no limit is one of time."""
+    return 1 - found["facts"]["headroom"] if _budget(found).limits() else 1.0
+
+
 def _table(found: dict[str, Any]) -> str:
-    heads = ("candidate", "status", found["metric"], "epochs", "p50 ms", "p99 ms", "share", "multiply-adds", "why")
+    heads = (
+        "candidate",
+        "status",
+        found["metric"],
+        "epochs",
+        "p50 ms",
+        "p99 ms",
+        "of the budget",
+        "multiply-adds",
+        "why",
+    )
     lines = ["<table><thead><tr>", *(f"<th>{escape(head)}</th>" for head in heads), "</tr></thead><tbody>"]
     sign = -1 if found["direction"] == "max" else 1
     rows = sorted(found["rows"], key=lambda row: (row["metric"] is None, sign * (row["metric"] or 0.0), row["share"]))
     for row in rows:
-        best = ' class="net-light"' if row["values"] == found["values"] else ""
+        best = ' class="net-light"' if row["trial"] == found["trial"] else ""
         first, *cells = _cells(row)
         lines.append(f'<tr{best}><th scope="row">{escape(first)}</th>')
         told = zip(heads[1:], cells, strict=True)
@@ -164,9 +183,9 @@ def _setting(found: dict[str, Any]) -> list[tuple[str, str]]:
     facts = found["facts"]
     training = ", ".join(f"{name} {value}" for name, value in facts["training"].items())
     seconds = ", ".join(f"{name} {value:.0f} s" for name, value in facts["seconds"].items())
-    floor = found["floor"]
+    floor, left = found["floor"], _left(found)
     lines = [
-        ("budget", _budget(found).describe()),
+        ("budget", _budget(found).describe() + (f", of which {1 - left:.0%} stays free" if left < 1 else "")),
         ("oracle", facts["oracle"]),
         ("training", training),
         ("rows", ", ".join(f"{count:,} {name}" for name, count in facts["rows"].items())),

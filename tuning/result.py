@@ -16,8 +16,8 @@ from tuning.budget import LatencyBudget
 Row = dict[str, Any]
 """A candidate: `trial` (None where it never became one), `status` (`"completed"`, `"dropped"`: halved away,
 `"failed"`, `"over"`, `"undecided"`, `"refuted"`: over the budget in the last measurement), `values`, `metric`,
-`epochs`, `parameters`, `multiply_adds`, `artefact_bytes`, `peak_memory_mb`, `latency`, `share`, `why`,
-`measured_by`."""
+`epochs`, `parameters`, `multiply_adds`, `artefact_bytes`, `peak_memory_mb`, `latency`, `share` (the largest of
+measured / limit, headroom included), `why`, `measured_by`."""
 
 
 class NoFeasibleModel(ValueError):
@@ -26,7 +26,7 @@ class NoFeasibleModel(ValueError):
     Attributes:
         rows: Everything that was measured.
         fastest: The row that comes nearest; None where the runtime itself is over the budget.
-        share: What the fastest takes of the budget, above 1.
+        share: What the fastest takes of the budget: above 1, or above what the headroom leaves.
     """
 
     def __init__(self, message: str, rows: Sequence[Row] = (), fastest: Row | None = None, share: float = math.nan):
@@ -42,6 +42,7 @@ class SearchResult:
         pair: The best pair, trained again from the beginning; None where the builder makes models that compile
             themselves.
         model: The net that serves: `pair.light`, or the user's model.
+        trial: Its trial, as `rows` have it; under Hyperband several trials have its values.
         values: Its hyperparameters.
         metric, direction: What was chosen by, on validation, and whether `"max"` or `"min"` is better.
         score: The winner's metric on validation in the search.
@@ -57,6 +58,7 @@ class SearchResult:
 
     pair: Pair | None
     model: keras.Model
+    trial: str
     values: dict[str, Any]
     metric: str
     direction: str
@@ -108,7 +110,7 @@ def nothing_feasible(rows: Sequence[Row], budget: LatencyBudget, reason: str) ->
     fastest = min(rows, key=lambda row: row["share"])
     values = ", ".join(f"{name}={value}" for name, value in fastest["values"].items())
     doubtful = sum((row["latency"] or {}).get("disturbed", False) for row in rows if row["status"] != "completed")
-    mend = "widen the budget, or offer smaller nets"
+    mend = f"{'lower the headroom' if fastest['share'] <= 1 else 'widen the budget'}, or offer smaller nets"
     if doubtful:
         mend = f"something else ran on the machine during {doubtful} measurements, so search again when it is quiet"
     return NoFeasibleModel(

@@ -1,6 +1,6 @@
 """`tuning.search`: from a builder and a budget to the best light net within it."""
 
-import dataclasses
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,20 +10,22 @@ import keras
 import keras_tuner
 
 from rocket_keras import Latency, Pair, hints
-from rocket_keras.launch.provenance import device, git_commit, versions
+from rocket_keras.json_file import write_json
 from rocket_keras.launch.run_folder import claim
 from tuning.bayesian import BayesianOracle
 from tuning.board import Board
 from tuning.budget import LatencyBudget
-from tuning.cache import MeasurementCache, machine
+from tuning.cache import MeasurementCache
 from tuning.distributed import role
-from tuning.gate import Gate, defaults, hyperparameters
+from tuning.facts import facts_of, stopped
+from tuning.gate import Gate, hyperparameters
 from tuning.hypermodel import Builder, LightHyperModel, served
 from tuning.measure import Meter
 from tuning.oracles import GridOracle, HyperbandOracle, RandomOracle, WithinBudget
 from tuning.outcome import candidate_rows, confirmed_winner
 from tuning.result import NoFeasibleModel, Row, SearchResult, pareto_front
-from tuning.rows import Rows, as_rows
+from tuning.rows import as_rows
+from tuning.settings import Settings
 from tuning.training import Course, Training, same_start
 from tuning.tuner import LatencyTuner
 
@@ -33,6 +35,7 @@ ORACLES: dict[str, type[WithinBudget]] = {
     "hyperband": HyperbandOracle,
     "grid": GridOracle,
 }
+MAX_TRIALS = 20
 
 
 def search(
@@ -40,7 +43,7 @@ def search(
     budget: LatencyBudget,
     train: Any,
     validation: Any,
-    max_trials: int = 20,
+    max_trials: int | None = None,
     oracle: str = "bayesian",
     *,
     training: Training | None = None,
@@ -56,7 +59,7 @@ def search(
     halving: int = 2,
     seed: int = 0,
     headroom: float = 0.1,
-    patience: int = 100,
+    patience: int | None = None,
     folder: str | Path = "search",
     cache: str | Path | None = None,
     encoder: Any = None,
@@ -78,7 +81,8 @@ def search(
         budget: What a request may take, and what the light net may weigh.
         train, validation: `(x, y)`, `(x, y, groups)` or a split with these; arrays. Requests for the measurements are
             drawn from the validation rows.
-        max_trials: Candidates that are trained; what misses the budget does not count. Hyperband counts by itself.
+        max_trials: Candidates that are trained, 20 by default; what misses the budget does not count. Hyperband, whose
+            trials follow from the epochs, takes none.
         oracle: `"bayesian"`, `"random"`, `"hyperband"` or `"grid"`.
         training: How pairs are trained, instead of `epochs` to `halving` below.
         epochs, batch_size: Of each candidate.
@@ -86,21 +90,23 @@ def search(
         hint, hint_weight, light_to_shared: As in `rocket_keras.Rocket`; the hint from a function. With
             `light_to_shared=True` candidates cannot share a launch, and are trained one after the other.
         metric: What is chosen by, on validation: `"auc"`, `"gauc"`, `"accuracy"` or `"log_loss"`.
-        objective: What is chosen by where the builder compiles its models: a name that their `fit` logs.
+        objective: What is chosen by where the builder compiles its models: a name that their `fit` logs. One, not a
+            list.
         fleet_size: Light nets in one launch.
         halving: Of so many light nets one goes on, after a quarter and after half of the epochs where there are eight;
             1 drops none.
         seed: Of proposals, initial weights and batches.
         headroom: Share of each limit of time that stays free when candidates are measured, so that the winner meets the
             whole budget again and again.
-        patience: Candidates in a row that may miss the budget before the search gives up.
+        patience: Candidates in a row that may miss the budget before the search gives up: 100 by default, and no end of
+            them for a grid.
         folder: Where the search is kept, to go on from, and its results: `search.json`, `pareto.png`, `report.html`,
             `light.keras`, `light.onnx`.
         cache: Folder of measurements, shared between searches; `folder / "measurements"` otherwise.
         encoder: What turns raw values into the net's inputs; goes into `light.onnx`, as in `rk.export_light`.
         console: A `rich.console.Console` for the table of what runs; standard error by default.
         lease_seconds: Silence of a worker after which the chief gives its trial to another one.
-        told: Further facts for `search.json`, such as the data's name.
+        told: Further facts for `search.json`; `entry` and `dataset` tell another data set in the same folder.
         **fit_options: For the `fit` of a user's HyperModel.
 
     Returns:
@@ -110,10 +116,7 @@ def search(
         NoFeasibleModel: No candidate meets the budget, or the budget is below what the runtime itself takes.
         ValueError: Arguments that contradict each other, or a folder of another search.
     """
-    if oracle not in ORACLES:
-        raise ValueError(f"expected `oracle` as one of {', '.join(ORACLES)}, received {oracle!r}; choose one of them")
-    if max_trials < 1:
-        raise ValueError(f"expected `max_trials` of at least 1, received {max_trials}; it counts trained candidates")
+    _check(oracle, max_trials, objective)
     training = training or Training(
         epochs=epochs,
         batch_size=batch_size,
@@ -126,98 +129,108 @@ def search(
         halving=halving,
         seed=seed,
     )
-    run = _Search(
-        builder, budget, as_rows(train, "train"), as_rows(validation, "validation"), training, Path(folder), fit_options
-    )
-    run.prepare(headroom, Path(cache) if cache else None, console)
-    return run.go(oracle, max_trials, objective, patience, lease_seconds, encoder, told or {})
+    settings = Settings(
+        oracle, objective, budget, headroom, training,
+        as_rows(train, "train"), as_rows(validation, "validation"), fit_options, told or {},
+    )  # fmt: skip
+    run = _Search(builder, settings, Path(folder), Path(cache) if cache else None, console)
+    return run.go(max_trials or MAX_TRIALS, patience, lease_seconds, encoder)
+
+
+def _check(oracle: str, max_trials: int | None, objective: Any) -> None:
+    if oracle not in ORACLES:
+        raise ValueError(f"expected `oracle` as one of {', '.join(ORACLES)}, received {oracle!r}; choose one of them")
+    if max_trials is not None and max_trials < 1:
+        raise ValueError(f"expected `max_trials` of at least 1, received {max_trials}; it counts trained candidates")
+    if max_trials is not None and oracle == "hyperband":
+        raise ValueError(
+            f"expected no `max_trials` with the oracle 'hyperband', received {max_trials}; its trials follow from the "
+            "epochs, so leave it out"
+        )
+    if isinstance(objective, list | tuple) or type(objective).__name__ == "MultiObjective":
+        raise ValueError(
+            "expected `objective` as one keras_tuner.Objective, received several: Keras Tuner would add them up as "
+            "they are; choose by one, and limit the light net's cost by the budget"
+        )
 
 
 class _Search:
     """The state of one search; its methods are its steps, in their order."""
 
-    def __init__(
-        self,
-        builder: Any,
-        budget: LatencyBudget,
-        train: Rows,
-        validation: Rows,
-        training: Training,
-        folder: Path,
-        fit_options: dict[str, Any],
-    ):
-        self.budget, self.train, self.validation, self.training = budget, train, validation, training
-        self.folder, self.fit_options = folder, fit_options
-        self.hypermodel = LightHyperModel(builder, lambda pair: training.rocket(pair, train))
+    def __init__(self, builder: Any, settings: Settings, folder: Path, cache: Path | None, console: Any):
+        self.settings, self.training, self.folder = settings, settings.training, folder
+        self.train, self.validation = settings.train, settings.validation
+        self.hypermodel = LightHyperModel(builder, lambda pair: self.training.rocket(pair, self.train))
+        self.cache = MeasurementCache(cache or folder / "measurements")
+        self.meter = Meter(settings.budget, self.validation.x, settings.headroom, self.cache)
+        self.board = Board(console, settings.budget, self.training.metric)
+        self.gate = Gate(self.hypermodel, self.meter, self.board.look)
         self.seconds: dict[str, float] = {}
 
-    def prepare(self, headroom: float, cache: Path | None, console: Any) -> None:
-        """Make what measures, and what shows."""
-        self.cache = MeasurementCache(cache or self.folder / "measurements")
-        self.meter = Meter(self.budget, self.validation.x, headroom, self.cache)
-        self.board = Board(console, self.budget, self.training.metric)
-        self.gate = Gate(self.hypermodel, self.meter, self.board.look)
+    def go(self, max_trials: int, patience: int | None, lease_seconds: float, encoder: Any) -> SearchResult | None:
+        """Search, confirm, train the winner again, and write; without a winner, write why there is none."""
+        if role() != "worker" or (self.folder / "run.json").exists():
+            claim(self.folder, self.settings.claimed(self.hypermodel))
+        tuner, guide = self._tuner(max_trials, patience, lease_seconds)
+        try:
+            result = self._result(tuner, guide)
+            return self._written(result, encoder) if result else None
+        except NoFeasibleModel as error:
+            told = {"reason": str(error), "rows": error.rows, "facts": facts_of(self.settings, guide, self.seconds)}
+            with contextlib.suppress(OSError):  # of a full disk the notes tell
+                write_json(self.folder / "search.json", told)
+            raise
+        finally:
+            for line in self.notes():
+                self.board.say(line)
 
-    def go(
-        self,
-        oracle: str,
-        max_trials: int,
-        objective: keras_tuner.Objective | None,
-        patience: int,
-        lease_seconds: float,
-        encoder: Any,
-        told: dict[str, Any],
-    ) -> SearchResult | None:
-        """Search, confirm, train the winner again, and write."""
+    def _result(self, tuner: LatencyTuner, guide: WithinBudget) -> SearchResult | None:
         begun = time.perf_counter()
-        settings = {"oracle": oracle, "budget": dataclasses.asdict(self.budget), "seed": self.training.seed}
-        if role() != "worker":
-            claim(self.folder, settings)
-        tuner, guide = self._tuner(oracle, max_trials, objective, patience, lease_seconds)
         floor = self._floor() if role() != "worker" else None
         with self.board:
             if tuner.makes_pairs:
                 tuner.search(self.train, self.validation)
             else:
-                validation_data = (self.validation.x, self.validation.y)
-                tuner.search(self.train.x, self.train.y, validation_data=validation_data, verbose=0, **self.fit_options)
+                tuner.search(self.train.x, self.train.y, **self._fit_options())
         if role() == "worker":
             return None
         self.seconds["search"] = time.perf_counter() - begun
-        rows = candidate_rows(guide, self.training)
+        rows = candidate_rows(guide, self.training if tuner.makes_pairs else None)
         row, latency = confirmed_winner(rows, guide, self.board.say)
-        self.board.say(f"winner {row['values']}: {tuner.oracle.objective.name} {row['metric']:.4f}; training it again")
+        goal = guide.objective
+        self.board.say(f"{stopped(guide)}; winner {row['values']}: {goal.name} {row['metric']:.4f}; training it again")
         begun = time.perf_counter()
         pair, model, again = self._again(tuner, row)
         self.seconds["retraining"] = time.perf_counter() - begun
-        result = SearchResult(
+        return SearchResult(
             pair=pair,
             model=model,
+            trial=row["trial"],
             values=row["values"],
-            metric=self.training.metric if tuner.makes_pairs else guide.objective.name,
-            direction=guide.objective.direction,
+            metric=self.training.metric if tuner.makes_pairs else goal.name,
+            direction=goal.direction,
             score=row["metric"],
             retrained_score=again,
             latency=latency,
             rows=rows,
-            front=pareto_front(rows, guide.objective.direction),
+            front=pareto_front(rows, goal.direction),
             latency_model=self.gate.model.errors if self.gate.model else None,
             floor=floor,
-            facts={**settings, **self._facts(guide), **told},
+            facts=facts_of(self.settings, guide, self.seconds),
         )
-        return self._written(result, encoder)
 
-    def _tuner(
-        self, oracle: str, max_trials: int, objective: Any, patience: int, lease_seconds: float
-    ) -> tuple[LatencyTuner, WithinBudget]:
-        training = self.training
-        goal = objective or keras_tuner.Objective(f"val_light_{training.metric}", training.direction)
+    def _tuner(self, max_trials: int, patience: int | None, lease_seconds: float) -> tuple[LatencyTuner, WithinBudget]:
+        training, oracle = self.training, self.settings.oracle
+        goal = self.settings.objective
+        goal = goal or keras_tuner.Objective(f"val_light_{training.metric}", training.direction)
         options: dict[str, Any] = (
             {"max_epochs": training.epochs} if oracle == "hyperband" else {"max_trials": max_trials}
         )
-        lease = lease_seconds if role() == "chief" else None
+        if patience is not None:
+            options["patience"] = patience
+        options["lease_seconds"] = lease_seconds if role() == "chief" else None
         # Keras Tuner takes a seed of 0 for none.
-        guide = ORACLES[oracle](self.gate, patience, lease, objective=goal, seed=training.seed + 1, **options)
+        guide = ORACLES[oracle](self.gate, objective=goal, seed=training.seed + 1, **options)
         tuner = LatencyTuner(
             guide, self.hypermodel, training, self.board.say, directory=str(self.folder), project_name="trials"
         )
@@ -228,12 +241,13 @@ class _Search:
         hp = keras_tuner.HyperParameters()
         floor = self.meter.floor(served(self.hypermodel.candidate(hp)))
         if floor is not None and floor.decision == "over":
-            share = max(getattr(floor, name) / limit for name, limit in self.meter.limits_ms.items())
+            budget, headroom = self.settings.budget, self.settings.headroom
+            free = f", of which {headroom:.0%} stays free" if headroom else ""
             raise NoFeasibleModel(
-                f"no light net within {self.budget.describe()}: a net that does nothing takes p50 "
+                f"no light net within {budget.describe()}{free}: a net that does nothing takes p50 "
                 f"{floor.p50_ms:.4f} ms, p99 {floor.p99_ms:.4f} ms here; widen the budget, or ask for fewer rows a "
                 "request",
-                share=share,
+                share=max(getattr(floor, name) / limit for name, limit in budget.limits().items()),
             )
         return floor
 
@@ -243,9 +257,7 @@ class _Search:
         keras.utils.set_random_seed(self.training.seed)
         if not tuner.makes_pairs:
             model = self.hypermodel.build(hp)
-            data = (self.validation.x, self.validation.y)
-            options = {"validation_data": data, "verbose": 0, **self.fit_options}
-            history = self.hypermodel.fit(hp, model, self.train.x, self.train.y, **options)
+            history = self.hypermodel.fit(hp, model, self.train.x, self.train.y, **self._fit_options())
             values = getattr(history, "history", {}).get(tuner.oracle.objective.name, [row["metric"]])
             pair = getattr(model, "pair", None)
             return pair, served(model), float(values[-1])
@@ -255,26 +267,9 @@ class _Search:
         best = course.run_to_best()
         return pair, pair.light, best
 
-    def _facts(self, guide: WithinBudget) -> dict[str, Any]:
-        return {
-            "space": [parameter.get_config() for parameter in guide.hyperparameters.space],
-            "defaults": defaults(guide.hyperparameters),
-            "trials": len(guide.trials),
-            "rejected": sum(not look.feasible for look in self.gate.looks.values()),
-            "stopped": guide.gave_up or "all trials were made",
-            "training": {
-                name: getattr(self.training, name)
-                for name in ("epochs", "batch_size", "metric", "light_to_shared", "fleet_size", "halving", "seed")
-            },
-            "rows": {"train": len(self.train), "validation": len(self.validation)},
-            "foreign_measurements": len(self.cache.foreign),
-            "machine": machine(),
-            "backend": keras.backend.backend(),
-            "device": device(),
-            "versions": versions(),
-            "git_commit": git_commit(),
-            "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
-        }
+    def _fit_options(self) -> dict[str, Any]:
+        data = (self.validation.x, self.validation.y)
+        return {"validation_data": data, "verbose": 0, **self.settings.fit_options}
 
     def _written(self, result: SearchResult, encoder: Any) -> SearchResult:
         from rocket_keras import export_light
@@ -283,8 +278,6 @@ class _Search:
         export_light(result.model, self.folder / "light.keras", rows)
         export_light(result.model, self.folder / "light.onnx", rows, encoder)
         result.save(self.folder)
-        for line in self.notes():
-            self.board.say(line)
         return result
 
     def notes(self) -> list[str]:

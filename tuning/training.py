@@ -14,6 +14,7 @@ from rocket_keras.launch.batches import Batches, EpochOrder, predict_logits
 from rocket_keras.launch.run_folder import Checkpoint
 from rocket_keras.launch.scoring import score
 from tuning.cache import architecture
+from tuning.plain import plain
 from tuning.rows import Rows
 
 DIRECTIONS = {"auc": "max", "gauc": "max", "accuracy": "max", "log_loss": "min"}
@@ -61,6 +62,20 @@ class Training:
         for name in ("epochs", "batch_size", "fleet_size", "halving"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected `{name}` of at least 1, received {getattr(self, name)}")
+
+    def describe(self, train: Rows) -> dict[str, Any]:
+        """Return all settings as plain JSON values, the same in every process."""
+        steps = self.steps(train)
+        made = {
+            "optimizer": self.optimizer(steps),
+            "loss": self.loss() if self.loss is not None else None,
+            "hint": self.hint(),
+            "hint_weight": self.weight(train),
+            "augment": self.augment.name if self.augment else None,
+        }
+        return {
+            field.name: plain(made.get(field.name, getattr(self, field.name))) for field in dataclasses.fields(self)
+        }
 
     @property
     def direction(self) -> str:

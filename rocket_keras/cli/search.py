@@ -28,11 +28,22 @@ def search(
     multiply_adds: Annotated[int | None, typer.Option(help="Limit of a row's.", show_default=False)] = None,
     peak_memory_mb: Annotated[float | None, typer.Option(help="Limit of the memory.", show_default=False)] = None,
     artefact_bytes: Annotated[int | None, typer.Option(help="Limit of the ONNX file.", show_default=False)] = None,
-    max_trials: Annotated[int, typer.Option(help="Light nets that are trained.", min=1)] = 20,
+    max_trials: Annotated[
+        int | None,
+        typer.Option(help="Light nets that are trained; 20 otherwise. Not with hyperband.", min=1, show_default=False),
+    ] = None,
     oracle: Annotated[str, typer.Option(help="bayesian, random, hyperband or grid.")] = "bayesian",
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.", min=1, show_default=False)] = None,
     train_rows: Annotated[int | None, typer.Option(help="Instead of all.", min=1, show_default=False)] = None,
-    fleet: Annotated[int, typer.Option(help="Light nets in one launch, at most.", min=1)] = 8,
+    fleet: Annotated[
+        int | None,
+        typer.Option(
+            help="Light nets in one launch, at most; 8 otherwise. Where the recipe lets the light net move what is "
+            "shared, each is launched alone.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed.", min=0)] = 0,
     headroom: Annotated[float, typer.Option(help="Share of the milliseconds that stays free.", min=0, max=0.9)] = 0.1,
     data_dir: DataDir = None,
@@ -58,6 +69,7 @@ def search(
         p50_ms, p95_ms, budget_ms, candidates or recipe.serving_batch, threads,
         parameters, multiply_adds, peak_memory_mb, artefact_bytes,
     )  # fmt: skip
+    _check_fleet(entry, fleet, recipe)
     plan = row.plan(data_dir, seed, recipe)
     data = plan.data
     metric = "accuracy" if data.num_classes > 2 else "auc"
@@ -70,7 +82,7 @@ def search(
         hint_weight=recipe.hint_weight,
         light_to_shared=recipe.light_to_shared,
         gradient_block=recipe.gradient_block,
-        fleet_size=fleet,
+        fleet_size=fleet or 8,
         seed=seed,
         augment=recipe.augment,
     )
@@ -94,6 +106,14 @@ def search(
     scores = ", ".join(f"{net} " + " ".join(f"{k} {v:.4f}" for k, v in s.items()) for net, s in test.items())
     console.print(f"Test: {scores}.", markup=False, soft_wrap=True, highlight=False)
     console.print(f"Report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _check_fleet(entry: str, fleet: int | None, recipe: Any) -> None:
+    if fleet is not None and (recipe.light_to_shared or not recipe.gradient_block):
+        raise ValueError(
+            f"expected no --fleet for {entry}, received {fleet}; by its recipe the booster's course depends on the "
+            "light net, so each light net is launched alone: leave it out"
+        )
 
 
 def _finished(result: Any, row: Any, data: Any, folder: Path, encoder: Any) -> dict[str, Any]:

@@ -52,3 +52,61 @@ def test_an_entry_without_a_space_is_told(command_line):
     status, _, err = command_line("search", "shufflenet_v2.rocket_wrn40_2_cifar10", "--budget-ms", "5")
     assert status == 2
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def asked(command_line, monkeypatch):
+    """A function that runs the command up to the search, and returns what that is asked for."""
+    import tuning
+
+    found = {}
+
+    def pretend(builder, budget, train, validation, max_trials, oracle, **options):
+        found.update(options, budget=budget, max_trials=max_trials, oracle=oracle)
+
+    monkeypatch.setattr(tuning, "search", pretend)
+
+    def run(entry, *arguments):
+        status, _, err = command_line("search", entry, "--train-rows", "200", "--epochs", "1", *arguments)
+        return found if status == 0 else err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        (("--budget-ms", "2"), {"p99_ms": 2.0}),
+        (("--p50-ms", "0.5"), {"p50_ms": 0.5}),
+        (("--p95-ms", "1.5", "--p50-ms", "1"), {"p50_ms": 1.0, "p95_ms": 1.5}),
+        (("--parameters", "5000"), {"parameters": 5000}),
+        (("--artefact-bytes", "70000"), {"artefact_bytes": 70_000}),
+        (("--peak-memory-mb", "2.5"), {"peak_memory_mb": 2.5}),
+        (("--multiply-adds", "900", "--threads", "2"), {"multiply_adds": 900, "threads": 2}),
+        (("--budget-ms", "2", "--candidates", "50"), {"p99_ms": 2.0, "batch_size": 50}),
+    ],
+)
+def test_each_limit_is_what_the_search_is_asked_for(asked, arguments, limits):
+    from tuning import LatencyBudget
+
+    assert asked("adsim", *arguments)["budget"] == LatencyBudget(**{"batch_size": 200, **limits})
+
+
+def test_headroom_trials_and_fleet_are_what_the_search_is_asked_for(asked):
+    found = asked("adsim", "--budget-ms", "2")
+    assert (found["headroom"], found["max_trials"], found["training"].fleet_size) == (0.1, None, 8)
+    found = asked("adsim", "--budget-ms", "2", "--headroom", "0.25", "--max-trials", "5", "--fleet", "3")
+    assert (found["headroom"], found["max_trials"], found["training"].fleet_size) == (0.25, 5, 3)
+
+
+def test_a_fleet_is_refused_where_each_light_net_is_launched_alone(asked):
+    assert asked("digits", "--budget-ms", "2")["training"].fleet_size == 8
+    err = asked("digits", "--budget-ms", "2", "--fleet", "4")
+    assert "expected no --fleet for digits, received 4" in err
+    assert err.count("\n") == 1
+
+
+def test_trials_are_refused_where_hyperband_counts_them(search):
+    status, _, err = search("--parameters", "5000", "--oracle", "hyperband")
+    assert status == 2
+    assert "expected no `max_trials` with the oracle 'hyperband', received 3" in err

@@ -6,6 +6,7 @@ import keras
 import pytest
 from rich.console import Console
 
+import tuning
 from tuning import LatencyBudget, LightHyperModel, Meter, Training
 
 SMALL = runpy.run_path(str(Path(__file__).with_name("small_space.py")))
@@ -45,3 +46,16 @@ def meter():
 @pytest.fixture
 def console():
     return Console(file=io.StringIO(), width=200)
+
+
+@pytest.fixture
+def find(data, training, tmp_path, console):
+    """A function that searches the small space within a limit of multiply-adds; Hyperband counts its trials itself."""
+
+    def search(limit=300, builder=build, budget=None, **options):
+        given = {"training": training(), "folder": tmp_path / "search", "console": console, **data}
+        if options.get("oracle") != "hyperband":
+            given["max_trials"] = 4
+        return tuning.search(builder, budget or LatencyBudget(multiply_adds=limit), **{**given, **options})
+
+    return search

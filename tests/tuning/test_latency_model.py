@@ -4,6 +4,8 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from tuning import Gate, LatencyBudget, Measurement, Meter
+from tuning.gate import Look
 from tuning.latency_model import LatencyModel
 from tuning.space import all_values
 
@@ -74,3 +76,13 @@ def test_before_four_points_everything_is_possible(space):
     model.fit([{"depth": 1, "units_0": 16}], [0.5])
     assert model.errors is None
     np.testing.assert_allclose(model.feasible([{"depth": 1, "units_0": 512}]), [1.0])
+
+
+def test_the_gate_learns_shares_of_what_the_headroom_leaves(hypermodel, monkeypatch):
+    shares = []
+    monkeypatch.setattr(LatencyModel, "fit", lambda self, points, found: shares.extend(found))
+    gate = Gate(hypermodel, Meter(LatencyBudget(p99_ms=2.0, parameters=100), headroom=0.1))
+    found = Measurement(50, 50, latency={"p99_ms": 1.9}, share=0.95, decision="over")
+    gate.looks["one"] = Look({"light_depth": 1}, found, "here")
+    gate.learn(keras_tuner.HyperParameters())
+    assert shares == [pytest.approx(1.9 / 1.8)]

@@ -77,7 +77,11 @@ def test_a_larger_table_takes_more_memory_at_the_peak():
 def test_the_headroom_tightens_times_alone(net, timed):
     meter, _ = timed(LatencyBudget(p99_ms=2.0, parameters=1000), latency(), headroom=0.25)
     assert meter.limits_ms == {"p99_ms": 1.5}
-    assert meter.measure(net()).share == pytest.approx(2.0 / 1.5)
+    found = meter.measure(net())
+    # The share is that of the whole limit; what is learned is that of what is left.
+    assert found.share == pytest.approx(2.0 / 2.0)
+    assert meter.strain(found) == pytest.approx(2.0 / 1.5)
+    assert meter.shares(found) == pytest.approx({"p99_ms": 1.0, "parameters": 0.129})
 
 
 def test_an_undecided_net_is_measured_again_and_stays_undecided_after_three(net, timed):
@@ -112,6 +116,20 @@ def test_what_was_refused_while_disturbed_is_not_kept(net, timed):
     over = [latency(p50=5.0, p99=9.0, decision="over", disturbed=True) for _ in range(2)]
     meter, left = timed(LatencyBudget(p99_ms=2.0), *over)
     meter.measure(net())
+    meter.measure(net())
+    assert left == []
+
+
+def test_what_stayed_undecided_is_measured_again_the_next_time(net, timed):
+    meter, left = timed(LatencyBudget(p99_ms=2.0), *[latency(decision="undecided")] * 3, latency())
+    assert [meter.measure(net()).decision for _ in range(2)] == ["undecided", "within"]
+    assert left == []
+
+
+def test_another_version_of_the_package_measures_again(net, timed, monkeypatch):
+    meter, left = timed(LatencyBudget(p99_ms=2.0), latency(), latency())
+    meter.measure(net())
+    monkeypatch.setattr(measure, "__version__", "another")
     meter.measure(net())
     assert left == []
 

@@ -156,12 +156,25 @@ def test_hyperband_promotes_points_within_the_budget(oracle):
     assert all(multiply_adds_of(point) <= 300 for point in values)
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_grid_ends_with_the_grid_unless_it_is_given_a_patience(oracle):
+    made = oracle(GridOracle, 10, max_trials=50)
+    assert made.patience is None
+    assert run(made) == []
+    assert made.gave_up == "every point of the space was tried"
+    assert len(made.gate.looks) == 20
+    made = oracle(GridOracle, 10, max_trials=50, patience=4)
+    assert run(made) == []
+    assert made.gave_up == "4 points in a row missed the budget"
+
+
+@pytest.mark.parametrize("kind", [*KINDS.values(), HyperbandOracle], ids=[*KINDS, "hyperband"])
 def test_a_reloaded_oracle_goes_on_without_measuring_again(oracle, kind, monkeypatch):
-    made = oracle(kind, 300, max_trials=6)
+    options = {"max_epochs": 4, "factor": 2} if kind is HyperbandOracle else {"max_trials": 6}
+    wanted = len(run(oracle(kind, 300, **options))) if kind is HyperbandOracle else 6
+    made = oracle(kind, 300, **options)
     first = run(made, most=3)
     made.save()
-    again = oracle(kind, 300, max_trials=6)
+    again = oracle(kind, 300, **options)
     again.reload()
     assert len(again.gate.looks) == len(made.gate.looks)
     monkeypatch.setattr(again.gate.meter, "measure", lambda model: pytest.fail("measured again"))
@@ -170,7 +183,7 @@ def test_a_reloaded_oracle_goes_on_without_measuring_again(oracle, kind, monkeyp
     monkeypatch.undo()
     rest = run(again)
     points = {tuple(sorted(point.items())) for point in [*first, *rest]}
-    assert len(points) == 6
+    assert len(points) == wanted
 
 
 def test_what_was_rejected_on_a_busy_machine_may_be_proposed_again(oracle, monkeypatch):

@@ -26,6 +26,9 @@ def test_no_feasible_model_tells_the_nearest():
     assert error.share == 1.5
     assert "a=2, which takes 1.5 times the budget (p99 3 ms above 2 ms)" in str(error)
     assert str(error).endswith("widen the budget, or offer smaller nets")
+    near = nothing_feasible([row(0.95, None, "over", a=2)], LatencyBudget(p99_ms=2.0), "x")
+    assert "which takes 0.95 times the budget" in str(near)
+    assert str(near).endswith("lower the headroom, or offer smaller nets")
     busy = {**row(1.5, None, "over", a=2), "latency": {"disturbed": True}}
     assert "ran on the machine during 1 measurements" in str(nothing_feasible([busy], LatencyBudget(p99_ms=2.0), "x"))
     assert "nothing was measured" in str(nothing_feasible([], LatencyBudget(p99_ms=2.0), "x"))

@@ -6,24 +6,17 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+from keras_tuner.src.engine.objective import create_objective
 
 import rocket_keras as rk
 import tuning
-from tuning import LatencyBudget, NoFeasibleModel
+import zoo
+from tuning import LatencyBudget, NoFeasibleModel, report
 
 SMALL = runpy.run_path(str(Path(__file__).with_name("small_space.py")))
-UNITS = SMALL["UNITS"]
 build = SMALL["build"]
 multiply_adds_of = SMALL["multiply_adds_of"]
-
-
-@pytest.fixture
-def find(data, training, tmp_path, console):
-    def search(limit=300, builder=build, budget=None, **options):
-        given = {"max_trials": 4, "training": training(), "folder": tmp_path / "search", "console": console, **data}
-        return tuning.search(builder, budget or LatencyBudget(multiply_adds=limit), **{**given, **options})
-
-    return search
+GOALS = [keras_tuner.Objective("val_auc", "max"), keras_tuner.Objective("val_loss", "min")]
 
 
 def test_the_best_trained_light_net_within_the_budget_wins(find, tmp_path, data):
@@ -57,6 +50,13 @@ def test_it_leaves_json_a_picture_and_a_page(find, tmp_path):
     assert page.count('<th scope="row">') == len(result.rows)
     assert "300 multiply-adds" in page
     assert "http" not in page.replace("http-equiv", "")
+    assert "The search ended: all trials were made." in page
+    # Hyperband may have trained the winner's net in another trial.
+    winner = next(row for row in told["rows"] if row["trial"] == told["trial"])
+    told["rows"].append({**winner, "trial": "again", "metric": winner["metric"] - 0.1})
+    assert report.page(told, "").count('<tr class="net-light">') == 1
+    (star,) = [line for line in report.pareto_figure(told).axes[0].lines if line.get_label() == "winner"]
+    assert star.get_ydata() == [result.score]
     front = result.front
     assert [row["share"] for row in front] == sorted(row["share"] for row in front)
     assert [row["metric"] for row in front] == sorted(row["metric"] for row in front)
@@ -88,12 +88,6 @@ def test_a_search_that_was_killed_goes_on_and_ends_the_same(find, tmp_path, monk
     assert [(row["trial"], row["status"], row["values"]) for row in again.rows] == shown
 
 
-def test_another_search_in_the_same_folder_is_refused(find):
-    find(max_trials=1)
-    with pytest.raises(ValueError, match="holds a run with budget"):
-        find(limit=200, max_trials=1)
-
-
 def test_an_impossible_budget_names_the_nearest_and_by_how_much_it_misses(find):
     with pytest.raises(NoFeasibleModel) as caught:
         find(limit=50)
@@ -114,7 +108,7 @@ def test_a_budget_below_what_the_runtime_takes_is_told_before_anything_is_built(
     assert caught.value.share > 1
 
 
-def test_a_limit_of_time_is_measured_and_confirmed_in_a_process_of_its_own(find):
+def test_a_limit_of_time_is_measured_and_confirmed_in_a_process_of_its_own(find, tmp_path):
     result = find(budget=LatencyBudget(p50_ms=200.0, batch_size=30), max_trials=2)
     assert result.latency.decision == "within"
     assert result.latency.budgets_ms == {"p50_ms": 200.0}
@@ -122,7 +116,15 @@ def test_a_limit_of_time_is_measured_and_confirmed_in_a_process_of_its_own(find)
     assert result.floor.p50_ms < 200
     for row in result.rows:
         assert row["latency"]["budgets_ms"] == {"p50_ms": pytest.approx(180.0)}
+        # Decided by what the headroom leaves, told as the share of the whole limit.
+        assert row["share"] == pytest.approx(row["latency"]["p50_ms"] / 200.0)
         assert "process" in row["measured_by"]
+
+    page = (tmp_path / "search" / "report.html").read_text()
+    assert "p50 200 ms of 30 rows on 1 thread, of which 10% stays free" in page
+    lines = {line.get_label(): line for line in report.pareto_figure(result.to_json()).axes[0].lines}
+    assert list(lines["budget"].get_xdata()) == [1.0, 1.0]
+    assert list(lines["less the headroom"].get_xdata()) == [0.9, 0.9]
 
 
 def test_a_winner_that_the_last_measurement_refutes_is_not_the_winner(find, monkeypatch):
@@ -153,6 +155,23 @@ def test_a_space_of_one_point_is_searched(find):
     assert result.facts["stopped"] == "every point of the space was tried"
 
 
+def test_light_nets_of_two_boosters_are_trained_in_a_fleet_each(find, console):
+    def rows(count, seed):
+        rng = np.random.default_rng(seed)
+        ids, x = rng.integers(0, 9, count).astype("int32"), rng.normal(size=count).astype("float32")
+        return {"user": ids, "price": x}, (ids % 2 + x > 0.5).astype("float32")
+
+    builder = zoo.ctr_pair_builder(
+        [zoo.Categorical("user", 9), zoo.Numeric("price")], (1,), (4, 8), embedding_dims=(2, 5), booster_units=(16,)
+    )
+    result = find(10**6, builder, oracle="grid", train=rows(256, 1), validation=rows(100, 2), cache=None, max_trials=4)
+    trained = {(row["values"]["embedding_dim"], row["values"]["light_units_0"]): row["status"] for row in result.rows}
+    assert trained == dict.fromkeys([(2, 4), (2, 8), (5, 4), (5, 8)], "completed")
+    # Two fleets of two; the winner, alone, ends as it did in its own.
+    assert console.file.getvalue().count("2 light nets, epoch 1: best auc") == 2
+    assert result.retrained_score == pytest.approx(result.score, abs=1e-5)
+
+
 def test_a_light_net_whose_loss_is_no_number_fails_alone(find, console):
     class Spoils(keras.layers.Layer):
         def call(self, x, training=None):
@@ -178,38 +197,9 @@ def test_a_light_net_whose_loss_is_no_number_fails_alone(find, console):
 
 @pytest.mark.parametrize("oracle", ["random", "hyperband", "grid"])
 def test_every_oracle_of_keras_tuner_searches(find, oracle):
-    result = find(oracle=oracle, max_trials=3)
+    result = find(oracle=oracle)
     assert multiply_adds_of(result.values) <= 300
     assert result.facts["oracle"] == oracle
-
-
-class Own(keras_tuner.HyperModel):
-    """A Keras Tuner user's own HyperModel: a compiled model, and a fit."""
-
-    def build(self, hp):
-        x = keras.Input((6,), name="x")
-        h = keras.layers.Dense(hp.Choice("units", list(UNITS)), "relu")(x)
-        model = keras.Model(x, keras.layers.Dense(1)(h))
-        model.compile(
-            "adam",
-            keras.losses.BinaryCrossentropy(from_logits=True),
-            metrics=[keras.metrics.AUC(from_logits=True, name="auc")],
-        )
-        return model
-
-    def fit(self, hp, model, *arguments, **options):
-        return model.fit(*arguments, batch_size=hp.Choice("batch", [32, 64]), epochs=2, **options)
-
-
-def test_a_users_own_hypermodel_is_searched_within_the_budget(find):
-    goal = keras_tuner.Objective("val_auc", "max")
-    result = find(builder=Own(), objective=goal, limit=120, max_trials=4)
-    assert result.pair is None
-    assert result.metric == "val_auc"
-    assert set(result.values) == {"units", "batch"}
-    trained = [row for row in result.rows if row["metric"] is not None]
-    assert all(7 * row["values"]["units"] <= 120 for row in trained)
-    assert any(row["status"] == "over" for row in result.rows)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +207,9 @@ def test_a_users_own_hypermodel_is_searched_within_the_budget(find):
     [
         ({"oracle": "best"}, "expected `oracle` as one of bayesian, random, hyperband, grid, received 'best'"),
         ({"max_trials": 0}, "expected `max_trials` of at least 1, received 0"),
+        ({"oracle": "hyperband", "max_trials": 3}, "expected no `max_trials` with the oracle 'hyperband', received 3"),
+        ({"objective": GOALS}, "expected `objective` as one keras_tuner.Objective, received several"),
+        ({"objective": create_objective(GOALS)}, "expected `objective` as one keras_tuner.Objective, received several"),
         ({"headroom": 1.0}, "expected `headroom` from 0 to below 1, received 1.0"),
         ({"train": 3}, "expected `train` as"),
     ],
