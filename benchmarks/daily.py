@@ -5,8 +5,8 @@ KERAS_BACKEND=jax python benchmarks/daily.py [--log drift|ml100k] [--days 30] [-
 
 Each method has the same days, batches, light net, learning rates and seeds, and goes through the log once; each day is
 scored before it is trained on. Means are over days, the first quarter left out, in which all methods begin; spread is
-over seeds. Seconds are wall-clock of the trainings alone, the methods one after the other. A run that was interrupted
-goes on in --folder.
+over seeds. Seconds are wall-clock, the methods one after the other: `training_seconds` of the trainings alone,
+`seconds` of evaluation, tables and publishing, too. A run that was interrupted goes on in --folder.
 """
 
 import argparse
@@ -141,6 +141,7 @@ def summary(runs: list[list[dict[str, Any]]]) -> dict[str, Any]:
         for records in runs
     ]
     found["training_seconds"] = spread(trained)
+    found["seconds"] = spread([sum(sum(one["seconds"].values()) for one in records) for records in runs])
     found["published"] = [sum(one["publication"]["published"] for one in records) for records in runs]
     found["ids_added"] = sum(sum(one["ids"]["added"].values()) for one in runs[0])
     found["ids_reused"] = sum(sum(one["ids"]["reused"].values()) for one in runs[0])

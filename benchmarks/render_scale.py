@@ -15,6 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BACKENDS = ("jax", "tensorflow", "torch")
+PASSES = {"stream": "one epoch of a `Stream`", "learn": "`learn_encoder`"}
 METHODS = {"base": "base", "distilled": "distilled daily", "rocket": "rocket"}
 LOGS = {
     "drift": "Drifting log: 30 days of 40,000 rows; a light net 16-8 below a booster 256-128-64",
@@ -83,8 +84,21 @@ def streaming(found: dict[str, dict[str, Any]]) -> str:
     return (
         "## Reading\n\n"
         f"`benchmarks/streaming.py`, {one['device']}; adsim is Parquet of 16 columns, criteo the official text of "
-        "39.\n\n" + table(head, rows) + "\n\n" + bars(found, "streaming")
+        "39.\n\n" + table(head, rows) + "\n\n" + memory(found) + bars(found, "streaming")
     )
+
+
+def memory(found: dict[str, dict[str, Any]]) -> str:
+    """Return the table of what a pass takes by the log's length; nothing where none was measured."""
+    rows, sizes = [], list[int]()
+    for backend, record in found.items():
+        for what, points in record["cases"].get("memory", {}).items():
+            sizes = [one["log_rows"] for one in points]
+            rows.append([f"{backend}, {PASSES[what]}", *[f"{one['beyond'] / 2**20:.1f}" for one in points]])
+    if not rows:
+        return ""
+    head = ["MiB beyond the start", *[f"log of {size:,} rows" for size in sizes]]
+    return "Memory of a pass, by the length of the log:\n\n" + table(head, rows) + "\n\n"
 
 
 def wire(found: dict[str, dict[str, Any]]) -> str:
@@ -132,12 +146,14 @@ def _daily(record: dict[str, Any], told: str, backend: str) -> str:
         mine = record["methods"][method]
         scores = [_spread(mine["light"][score]) for score in ("auc", "gauc", "log_loss", "calibration")]
         booster = _spread(mine["booster"]["auc"]) if "booster" in mine else ""
-        rows.append([name, *scores, booster, f"{mine['training_seconds']['mean']:,.0f}"])
-    head = ["light net", "AUC", "GAUC", "log loss", "calibration", "booster's AUC", "training, s"]
+        seconds = [f"{mine[key]['mean']:,.0f}" for key in ("training_seconds", "seconds") if key in mine]
+        rows.append([name, *scores, booster, *seconds])
+    whole = ["whole days, s"] if len(rows[0]) > 7 else []
+    head = ["light net", "AUC", "GAUC", "log loss", "calibration", "booster's AUC", "training, s", *whole]
     setting = record["setting"]
     lines = [f"- {one['what']}: {one['value']:g}, limit {one['limit']}: {_word(one)}." for one in record["bars"]]
-    above, seconds = record["rocket_above"]["distilled"], record["methods"]
-    ratio = seconds["rocket"]["training_seconds"]["mean"] / seconds["distilled"]["training_seconds"]["mean"]
+    above, methods = record["rocket_above"]["distilled"], record["methods"]
+    ratio = methods["rocket"]["training_seconds"]["mean"] / methods["distilled"]["training_seconds"]["mean"]
     gained = ", ".join(f"{gain:+.4f}" for gain in above["by_seed"])
     lines.append(
         f"- Against distilling daily: AUC {gained} by seed, above it on {above['days_above']:.0%} of the days, in "

@@ -22,6 +22,14 @@ def daily(
     group: Annotated[str | None, typer.Option(help="Column of the users, for GAUC.", show_default=False)] = None,
     user: Annotated[str, typer.Option(help="Columns of the user, separated by commas; without --fields.")] = "",
     item: Annotated[str, typer.Option(help="Columns of the candidate; without --fields.")] = "",
+    format: Annotated[
+        str | None, typer.Option(help="parquet, csv or tsv; by suffix otherwise.", show_default=False)
+    ] = None,
+    columns: Annotated[str, typer.Option(help="Names of the columns of text without a header, in their order.")] = "",
+    missing: Annotated[
+        str | None, typer.Option(help="Text that a null of a Parquet column of ids counts as.", show_default=False)
+    ] = None,
+    bad_share: Annotated[float, typer.Option(help="Share of a day's rows that need not parse.", min=0, max=1)] = 0.001,
     by: Annotated[str, typer.Option(help="The folder that names the day, as in day=07.")] = "day",
     method: Annotated[str, typer.Option(help="rocket, base or distilled.")] = "rocket",
     light: Annotated[str, typer.Option(help="Widths of the light net, separated by commas.")] = "32,16",
@@ -40,6 +48,9 @@ def daily(
     held_out: Annotated[float, typer.Option(help="Share of a day's rows that judge the net, not train it.")] = 0.05,
     metric: Annotated[str, typer.Option(help="auc, gauc or log_loss.")] = "auc",
     margin: Annotated[float, typer.Option(help="How much worse than the published net it may be.", min=0)] = 0.002,
+    keep_files: Annotated[
+        int | None, typer.Option(help="Days whose exported nets are kept; otherwise all.", min=1, show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed.", min=0)] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the training.")] = Path("runs/daily"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the days as JSON.")] = False,
@@ -58,16 +69,17 @@ def daily(
     from rocket_keras.daily.report import HEADER, line, write_report
     from rocket_keras.encoding import Encoder
     from rocket_keras.row_optimizers import Adagrad
-    from rocket_keras.streaming import read_log
+    from rocket_keras.streaming import Tolerance, read_log
 
-    found = read_log(log if len(log) > 1 else log[0])
+    found = read_log(log if len(log) > 1 else log[0], format, _names(columns) or None, missing=missing)
     if fields is None:
-        columns = guess_fields(found, label, _names(user), _names(item))
+        read = guess_fields(found, label, _names(user), _names(item))
     else:
-        columns = Encoder.from_json(fields.read_text(encoding="utf-8"))
+        read = Encoder.from_json(fields.read_text(encoding="utf-8"))
     plan = Daily(
         method=method, label=label, group=group, by=by, batch_size=batch_size, epochs=epochs, min_count=min_count,
         keep_days=keep_days, held_out=held_out, metric=metric, margin=margin, hint_weight=hint_weight, seed=seed,
+        tolerance=Tolerance(share=bad_share), keep_files=keep_files,
         optimizer=lambda: keras.optimizers.Adam(rate), row_optimizer=lambda: Adagrad(row_rate),
     )  # fmt: skip
     light_units, booster_units = _widths(light), _widths(booster)
@@ -91,7 +103,7 @@ def daily(
             note(line(record))
 
     with interruptible("interrupted. The same command goes on where it was."):
-        records = run_daily(found, columns, make, out, plan, told=tell)
+        records = run_daily(found, read, make, out, plan, told=tell)
     write_report(records, out)
     if as_json:
         print(json.dumps(records))

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,44 @@ def publish(
     kept = folder / f"{'day' if good else 'refused'}-{day}.onnx"
     draft.replace(kept)
     if good:
-        copy = folder / f".{CURRENT}"
-        shutil.copyfile(kept, copy)
-        copy.replace(folder / CURRENT)
+        _put(kept)
     return told
+
+
+def withdraw(folder: Path, day: str, serves: str | None) -> None:
+    """Take back what a day that begins anew has published: the net of the day `serves` serves again, or none."""
+    if (folder / f"day-{day}.onnx").exists():
+        if serves is None:
+            (folder / CURRENT).unlink(missing_ok=True)
+        else:
+            _put(folder / f"day-{serves}.onnx")
+    _remove(folder, day)
+
+
+def remove_old(folder: Path, days: Sequence[str], serves: str | None, keep: int) -> None:
+    """Remove the nets of all days but the last ones, and but the one that serves.
+
+    Args:
+        folder: Where nets are published.
+        days: Those that are done.
+        serves: The day of the net that serves now.
+        keep: How many of the last days keep theirs.
+    """
+    for day in days[:-keep]:
+        if day != serves:
+            _remove(folder, day)
+
+
+def _remove(folder: Path, day: str) -> None:
+    for kind in ("day", "refused"):
+        (folder / f"{kind}-{day}.onnx").unlink(missing_ok=True)
+
+
+def _put(net: Path) -> None:
+    """Let a net serve: in one step, so that no reader finds half of it."""
+    copy = net.with_name(f".{CURRENT}")
+    shutil.copyfile(net, copy)
+    copy.replace(net.with_name(CURRENT))
 
 
 def verdict(new: Mapping[str, float], old: Mapping[str, float] | None, metric: str, margin: float) -> tuple[bool, str]:

@@ -31,9 +31,20 @@ def line(record: Mapping[str, Any]) -> str:
         f"{sum(record['ids']['added'].values()):8,}",
         f" {record['serves'] or 'none'}",
     ]
+    values += _faults(record["log"])
     if not record["publication"]["published"]:
         values.append(f"not published: {record['publication']['why']}")
     return " ".join(values)
+
+
+def _faults(log: Mapping[str, Any]) -> list[str]:
+    """What of a day's files was left out, in a few words."""
+    told = []
+    if log["bad"]:
+        told.append(f"rows that do not parse: {log['bad']:,}")
+    if log["empty"]:
+        told.append(f"empty files: {log['empty']:,}")
+    return told
 
 
 def means(records: Sequence[Mapping[str, Any]], net: str = "light") -> dict[str, float]:
@@ -92,7 +103,7 @@ def _page(records: Sequence[Mapping[str, Any]], picture: str) -> str:
     light = means(records)
     told = ", ".join(f"{name.replace('_', ' ')} {_number(value, 4)}" for name, value in light.items())
     last = records[-1]
-    head = ("day", "rows", "light AUC", "log loss", "calibration", "booster AUC", "new ids", "published")
+    head = ("day", "rows", "light AUC", "log loss", "calibration", "booster AUC", "new ids", "left out", "published")
     rows = []
     for record in records:
         one, other = (record["scores"].get(net, {}) for net in ("light", "booster"))
@@ -104,6 +115,7 @@ def _page(records: Sequence[Mapping[str, Any]], picture: str) -> str:
             _number(one.get("calibration"), 3),
             _number(other.get("auc"), 4),
             f"{sum(record['ids']['added'].values()):,}",
+            ", ".join(_faults(record["log"])) or "-",
             "yes" if publication["published"] else f"no: {publication['why']}",
         )
         columns = "".join(

@@ -1,16 +1,19 @@
 """What a daily training needs to know."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import keras
 
 from rocket_keras.row_optimizers import Adagrad, RowOptimizer
+from rocket_keras.streaming import Tolerance
 
 METHODS = ("rocket", "base", "distilled")
 METRICS = {"auc": 1, "gauc": 1, "log_loss": -1}
 """What a light net may be judged by; 1 where more is better."""
+CHANGEABLE = ("tolerance", "keep_files")
+"""Settings that two calls with one folder may differ in."""
 
 
 def _adam() -> keras.optimizers.Optimizer:
@@ -35,6 +38,9 @@ class Daily:
         held_out: Share of a day's rows that is never trained on: the light nets are judged on these.
         metric: What they are judged by: "auc", "gauc" or "log_loss".
         margin: By how much the new light net may be worse than the published one.
+        tolerance: How many rows of a day need not parse; all passes leave the same ones out. Those of a day are written
+            to `bad/DAY.jsonl` in the training's folder, if it names no quarantine. It may change between two calls.
+        keep_files: Last days whose exported nets are kept, beside the one that serves; None: all. It may change, too.
         shuffle_rows: As in `rocket_keras.streaming.Stream`.
         hint_weight, light_to_shared: As in `Rocket`, for "rocket".
         temperature: Of the soft targets, for "distilled".
@@ -58,6 +64,8 @@ class Daily:
     held_out: float = 0.05
     metric: str = "auc"
     margin: float = 0.002
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    keep_files: int | None = None
     shuffle_rows: int = 131_072
     hint_weight: float = 1.0
     light_to_shared: bool = False
@@ -78,12 +86,13 @@ class Daily:
                 raise ValueError(f"expected `{name}` of at least {value}, received {getattr(self, name)!r}")
         if not 0 < self.held_out < 1:
             raise ValueError(f"expected `held_out` between 0 and 1, received {self.held_out}; give a share of the rows")
-        if self.keep_days is not None and self.keep_days < 1:
-            raise ValueError(f"expected `keep_days` of at least 1 or None, received {self.keep_days}")
+        for name in ("keep_days", "keep_files"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"expected `{name}` of at least 1 or None, received {value}")
 
     def told(self) -> dict[str, Any]:
-        """The settings as JSON values, for the run's own record: a folder belongs to runs of the same."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        """The settings that the nets depend on as JSON values: a folder belongs to runs of the same."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in CHANGEABLE}
         for name in ("optimizer", "row_optimizer"):
             made = keras.saving.serialize_keras_object(values[name]())
             # Keras counts the optimizers of a process in their names.

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,11 +39,13 @@ class Morning:
     Attributes:
         day: Its name.
         scores: Of the nets on it, by net.
-        rows: How many it has; 0 on the first day, which nothing is scored on.
+        rows: How many good ones it has.
         encoder, last_seen: As in `State`, the day's own values counted.
         freed: By field the ids that belong to another value now.
         added: By field how many values are new.
         seconds: What took how long.
+        files: The fingerprint of its files.
+        log: What was read: `files` and `bytes`, `bad` rows by their `reasons`, `empty` files.
     """
 
     day: str
@@ -53,18 +56,20 @@ class Morning:
     freed: dict[str, np.ndarray]
     added: dict[str, int]
     seconds: dict[str, float] = field(default_factory=dict)
+    files: str = ""
+    log: dict[str, Any] = field(default_factory=dict)
 
 
 def save_morning(folder: Path, morning: Morning) -> None:
     """Write what is known of the day that begins; its JSON file is moved into place last."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "morning.json").unlink(missing_ok=True)
+    forget_morning(folder)
     (folder / "morning.encoder.json").write_text(morning.encoder.to_json(), encoding="utf-8")
     arrays = {f"seen/{name}": days for name, days in morning.last_seen.items()}
     arrays |= {f"freed/{name}": ids for name, ids in morning.freed.items()}
     with (folder / "morning.npz").open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub has allow_pickle here
-    names = ("day", "scores", "rows", "added", "seconds")
+    names = ("day", "scores", "rows", "added", "seconds", "files", "log")
     write_json(folder / "morning.json", {name: getattr(morning, name) for name in names})
 
 
@@ -80,6 +85,11 @@ def read_morning(folder: Path, day: str) -> Morning | None:
             parts[part][field_name] = arrays[name]
     encoder = Encoder.from_json((folder / "morning.encoder.json").read_text(encoding="utf-8"))
     return Morning(encoder=encoder, last_seen=parts["seen"], freed=parts["freed"], **told)
+
+
+def forget_morning(folder: Path) -> None:
+    """Let the next day begin as if nothing were known of it."""
+    (folder / "morning.json").unlink(missing_ok=True)
 
 
 def save_state(folder: Path, state: State, learner: Learner) -> None:

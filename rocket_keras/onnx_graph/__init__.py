@@ -19,6 +19,8 @@ from rocket_keras.onnx_graph.walk import run_graph
 
 __all__ = ["Unwritable", "has_tables", "write_onnx"]
 
+LARGEST = 2**31 - 1
+"""Bytes of a protobuf message, and so of an ONNX file that holds its weights."""
 WRITERS = {**DENSE_LAYERS, **COLUMN_LAYERS, **IMAGE_LAYERS}
 
 
@@ -37,6 +39,7 @@ def write_onnx(
 
     Raises:
         Unwritable: The net has a layer, or a form of one, that is not written here.
+        ValueError: Its weights have more bytes than an ONNX file may have. One line.
         ImportError: The package onnx is missing.
     """
     onnx = require("onnx", "serve")
@@ -54,12 +57,23 @@ def write_onnx(
     graph.add_output(graph.joined(outputs[0]), model.output_names[0], model.outputs[0].shape)
     if batch_norm:
         fold_batch_norms(graph)
+    _check_size(graph, path)
     onnx.save(graph.to_model(model.name), str(path))
 
 
 def has_tables(model: keras.Model) -> bool:
     """Return whether a net looks ids up in a table that may be folded."""
     return any(type(layer).__name__ in ("CategoricalEmbedding", "SparseEmbedding") for layer in model.layers)
+
+
+def _check_size(graph: Graph, path: Path) -> None:
+    used = {name for node in graph.nodes for name in node.input}
+    size = sum(weight.nbytes for name, weight in graph.weights.items() if name in used)
+    if size > LARGEST:
+        raise ValueError(
+            f"{path}: expected weights of at most {LARGEST:,} bytes, as an ONNX file holds them, received {size:,}; "
+            "make the tables smaller: fewer ids, or narrower embeddings"
+        )
 
 
 def _call(graph: Graph, layer: keras.Layer, *args: object, **kwargs: object) -> object:

@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import IdField, NumberField
 from zoo.data import drift
 
 
@@ -41,6 +43,52 @@ def test_days_are_told_published_and_reported(daily, tmp_path):
     status, out, _ = daily("--group", "user_id", "--out", "run", "--json")
     assert status == 0
     assert json.loads(out) == records
+
+
+@pytest.fixture
+def criteo_like(tmp_path):
+    """A log as Criteo's is, text with tabs and no header, with a file of its fields: arguments of the command."""
+    for day in (1, 2):
+        path = tmp_path / "log" / f"day={day}" / "part.txt"
+        path.parent.mkdir(parents=True)
+        lines = [f"{row // 3 % 2}\t{row}\tc{row % 7}" for row in range(300)]
+        path.write_text("\n".join([*lines, *["0\t1"] * (day == 2)]) + "\n")
+    fields = Encoder((NumberField("i1", "I1", 0.0, 1.0), IdField("c1", "C1", ())))
+    (tmp_path / "fields.json").write_text(fields.to_json())
+    return ("daily", "--log", "log", "--fields", "fields.json", "--label", "label", "--method", "base", "--dim", "4",
+            "--light", "8", "--batch-size", "64", "--columns", "label,I1,C1", "--margin", "1",
+            "--out", "run")  # fmt: skip
+
+
+def test_text_without_a_header_with_rows_that_do_not_parse(command_line, criteo_like, tmp_path):
+    status, out, err = command_line(*criteo_like, "--bad-share", "0.001")
+    assert status == 2
+    assert "expected rows that parse but for 0.10% of them, received 1 bad ones in the first 301" in err
+    assert err.strip().splitlines()[-1].startswith("rocket-keras: ")
+    status, out, _ = command_line(*criteo_like, "--bad-share", "0.01", "--keep-files", "1", "--format", "tsv")
+    assert status == 0
+    assert "rows that do not parse: 1" in out
+    first, second = json.loads((tmp_path / "run" / "days.json").read_text())
+    assert (first["log"]["bad"], second["log"]["bad"]) == (0, 1)
+    assert "rows that do not parse: 1" in (tmp_path / "run" / "report.html").read_text()
+    assert second["publication"]["published"]
+    assert {path.name for path in (tmp_path / "run" / "published").iterdir()} == {"light.onnx", "day-2.onnx"}
+
+
+def test_nulls_count_as_a_text_where_one_is_named(command_line, tmp_path):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "log" / "day=1" / "part.parquet"
+    path.parent.mkdir(parents=True)
+    columns = {"click": [row // 3 % 2 for row in range(300)], "ad": [f"a{row % 7}" for row in range(300)]}
+    columns["ad"][:5] = [None] * 5
+    parquet.write_table(arrow.table(columns), path)
+    arguments = ("daily", "--log", "log", "--method", "base", "--light", "8", "--batch-size", "64", "--json")
+    status, _, err = command_line(*arguments)
+    assert status == 2
+    assert "received 5 bad ones in the first 300" in err
+    status, out, _ = command_line(*arguments, "--missing", "")
+    assert status == 0
+    assert json.loads(out)[0]["log"]["bad"] == 0
 
 
 @pytest.mark.parametrize(

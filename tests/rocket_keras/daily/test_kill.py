@@ -2,14 +2,21 @@
 
 import os
 import random
+import runpy
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from rocket_keras.daily import run_daily
+from rocket_keras.streaming import read_log
+
+made = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_days.py"))))
 TRAINING = """
 import sys
 from pathlib import Path
@@ -31,7 +38,6 @@ run_daily(read_log(sys.argv[1]), drift.FIELDS, make, sys.argv[2], plan, told=lam
 @pytest.mark.parametrize("method", ["rocket", "distilled"])
 def test_kills_change_nothing(tmp_path, method):
     pytest.importorskip("pyarrow")
-    h5py = pytest.importorskip("h5py")
     from zoo.data import drift
 
     log = drift.write(tmp_path / "log", days=6, rows=1500)
@@ -53,21 +59,54 @@ def test_kills_change_nothing(tmp_path, method):
         pytest.fail("it never came to its end")
     assert kills > 0
 
-    def weights(folder: Path) -> dict:
-        found: dict = {}
-        for path in sorted(folder.glob("state/after-*/*.weights.h5")):
-            with h5py.File(path) as file:
-                file.visititems(
-                    lambda name, item, path=path: (
-                        found.update({f"{path.name}/{name}": item[()]}) if isinstance(item, h5py.Dataset) else None
-                    )
-                )
-        return found
+    made.assert_same(tmp_path / "whole", tmp_path / "killed")
 
-    one, two = weights(tmp_path / "whole"), weights(tmp_path / "killed")
-    assert one.keys() == two.keys()
-    assert one
-    for name, value in one.items():
-        assert (value == two[name]).all(), name
-    for path in (tmp_path / "whole" / "published").iterdir():
-        assert path.read_bytes() == (tmp_path / "killed" / "published" / path.name).read_bytes()
+
+GROWTH = """
+import os, runpy, signal, sys
+from pathlib import Path
+from rocket_keras.layers import SparseEmbedding
+from rocket_keras.streaming import read_log
+from rocket_keras.daily import run_daily
+
+made = runpy.run_path(sys.argv[3])
+resize = SparseEmbedding.resize
+
+def killed(layer, sizes, table):
+    resize(layer, sizes, table)
+    print(layer.rows, layer.table.shape[0], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+SparseEmbedding.resize = killed
+run_daily(read_log(sys.argv[1]), made["FIELDS"], made["make"], sys.argv[2], made["GROWING"])
+"""
+
+
+def test_a_kill_in_the_middle_of_a_growth_changes_nothing(tmp_path):
+    """Behind the exchange of the table, before that of the slots of its rows."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("onnxruntime")
+    log, whole, folder = (tmp_path / name for name in ("log", "whole", "killed"))
+    for day in (1, 2):
+        made.write_day(log, day)
+
+    def run(into, **options):
+        return run_daily(read_log(log), made.FIELDS, made.make, into, made.GROWING, **options)
+
+    def copy(record):
+        if record["day"] == "1":
+            shutil.copytree(whole, folder)
+
+    uninterrupted = run(whole, told=copy)
+    arguments = (str(log), str(folder), str(Path(__file__).with_name("made_up_days.py")))
+    done = subprocess.run([sys.executable, "-c", GROWTH, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (folder / "days" / "2.json").exists()
+    rows, grown = map(int, done.stdout.split())
+    assert rows == grown > sum(uninterrupted[0]["table_rows"].values())
+    resumed = run(folder)
+    assert made.told(resumed) == made.told(uninterrupted)
+    assert sum(resumed[1]["table_rows"].values()) == grown
+    slots = [name for name, value in made.weights(folder).items() if value.shape == (grown, 1)]
+    assert slots
+    made.assert_same(whole, folder)

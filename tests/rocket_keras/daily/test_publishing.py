@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rocket_keras.daily import Daily, publishing
-from rocket_keras.daily.publishing import publish, verdict
+from rocket_keras.daily.publishing import publish, remove_old, verdict
 from rocket_keras.daily.scores import day_scores
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import NumberField
@@ -68,6 +68,24 @@ def test_an_export_that_differs_is_not_published(tmp_path, monkeypatch):
     told = put(tmp_path, net(2.0), "2", "1")
     assert (told["published"], told["why"]) == (False, "the export differs from Keras: by 0.5")
     assert {path.name for path in tmp_path.iterdir()} == {"light.onnx", "day-1.onnx"}
+
+
+@pytest.mark.parametrize(
+    ("serves", "keep", "left"),
+    [
+        ("1", 1, {"day-1", "refused-4"}),
+        ("1", 2, {"day-1", "day-3", "refused-4"}),
+        ("3", 1, {"day-3", "refused-4"}),
+        (None, 1, {"refused-4"}),
+        ("3", 9, {"day-1", "refused-2", "day-3", "refused-4"}),
+    ],
+)
+def test_old_nets_are_removed_but_for_the_one_that_serves(tmp_path, serves, keep, left):
+    names = ("light", "day-1", "refused-2", "day-3", "refused-4")
+    for name in names:
+        (tmp_path / f"{name}.onnx").touch()
+    remove_old(tmp_path, ["1", "2", "3", "4"], serves, keep)
+    assert {path.stem for path in tmp_path.iterdir()} == {"light", *left}
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+import runpy
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
-import zoo
-from rocket_keras.daily import Daily, run, run_daily
+from rocket_keras.daily import Daily, run_daily, trainer
 from rocket_keras.encoding import Encoder
 from rocket_keras.metrics import GAUC, auc, log_loss_from_logits
 from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
@@ -19,12 +21,8 @@ from zoo.data import drift
 
 pytest.importorskip("onnxruntime")
 DAYS, ROWS = 4, 700
+made = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_days.py"))))
 PLAN = Daily(batch_size=128, group="user_id", min_count=1, keep_days=2, margin=1.0, shuffle_rows=500)
-
-
-def make(encoder, sizes):
-    features = zoo.features_of(encoder, 4, sizes)
-    return zoo.ctr_pair(features, light_units=(8,), booster_units=(16, 8), embedding="sparse")
 
 
 @pytest.fixture(scope="module")
@@ -37,36 +35,7 @@ def log(tmp_path_factory):
 def whole(log, tmp_path_factory):
     """A training that nothing interrupted, and its folder."""
     folder = tmp_path_factory.mktemp("whole")
-    return run_daily(log, drift.FIELDS, make, folder, PLAN), folder
-
-
-def told(records):
-    """All that does not depend on the clock."""
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
-
-
-def weights(folder):
-    """What the last state holds: every array of the weights, by its path in the file."""
-    h5py = pytest.importorskip("h5py")
-    found = {}
-    current = json.loads((folder / "state" / "current.json").read_text())
-    for path in sorted((folder / "state" / current["folder"]).glob("*.weights.h5")):
-        with h5py.File(path) as file:
-            file.visititems(
-                lambda name, item, path=path: (
-                    found.update({f"{path.name}/{name}": item[()]}) if isinstance(item, h5py.Dataset) else None
-                )
-            )
-    return found
-
-
-def assert_same(folder, other):
-    one, two = weights(folder), weights(other)
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        np.testing.assert_array_equal(value, two[name], err_msg=name)
-    for path in sorted((folder / "published").glob("*.onnx")):
-        assert path.read_bytes() == (other / "published" / path.name).read_bytes()
+    return run_daily(log, drift.FIELDS, made.make, folder, PLAN), folder
 
 
 def test_a_day_is_scored_by_the_net_of_the_evening_before(whole):
@@ -120,28 +89,50 @@ ENDS = (
 )  # fmt: skip
 
 
+def end_at(stage, after, monkeypatch, log, folder, day):
+    """Let a call end before the stage's work on a day, or after it."""
+    real = getattr(trainer, stage)
+
+    def ends(*arguments, **options):
+        if after:
+            real(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, stage, ends)
+    with pytest.raises(KeyboardInterrupt):
+        run_daily(log, drift.FIELDS, made.make, folder, PLAN, days=(day,))
+    monkeypatch.undo()
+
+
 def test_an_end_at_any_stage_changes_nothing(log, whole, tmp_path, monkeypatch):
-    """Before the stage's work on the third day, or after it; each call goes on where the one before was ended."""
-    run_daily(log, drift.FIELDS, make, tmp_path, PLAN, days=("01", "02"))
+    """Each call goes on where the one before was ended."""
+    run_daily(log, drift.FIELDS, made.make, tmp_path, PLAN, days=("01", "02"))
     for stage, after in ENDS:
-        real = getattr(run, stage)
+        end_at(stage, after, monkeypatch, log, tmp_path, "03")
+    assert made.told(run_daily(log, drift.FIELDS, made.make, tmp_path, PLAN)) == made.told(whole[0])
+    made.assert_same(whole[1], tmp_path)
 
-        def ends(*arguments, real=real, after=after, **options):
-            if after:
-                real(*arguments, **options)
-            raise KeyboardInterrupt
 
-        monkeypatch.setattr(run, stage, ends)
-        with pytest.raises(KeyboardInterrupt):
-            run_daily(log, drift.FIELDS, make, tmp_path, PLAN, days=("03",))
-        monkeypatch.undo()
-    assert told(run_daily(log, drift.FIELDS, make, tmp_path, PLAN)) == told(whole[0])
-    assert_same(whole[1], tmp_path)
+def test_an_end_at_any_stage_of_the_last_day_leaves_nothing_undone(log, whole, tmp_path, monkeypatch):
+    """Where no day comes after it."""
+    begun = log.where(day=("01", "02"))
+    run_daily(begun, drift.FIELDS, made.make, tmp_path, PLAN, days=("01",))
+    for stage, after in ENDS[-3:]:
+        end_at(stage, after, monkeypatch, begun, tmp_path, "02")
+    assert (tmp_path / "training" / "02").exists()
+    assert len(json.loads((tmp_path / "days.json").read_text())) == 1
+    records = run_daily(begun, drift.FIELDS, made.make, tmp_path, PLAN)
+    assert json.loads((tmp_path / "days.json").read_text()) == records
+    assert made.told(records) == made.told(whole[0][:2])
+    assert not list((tmp_path / "training").iterdir())
+    net = (whole[1] / "published" / "day-02.onnx").read_bytes()
+    assert net == (tmp_path / "published" / "day-02.onnx").read_bytes()
+    assert net == (tmp_path / "published" / "light.onnx").read_bytes()
 
 
 def test_an_end_in_the_middle_of_a_day_goes_on_there(log, whole, tmp_path, monkeypatch):
-    run_daily(log, drift.FIELDS, make, tmp_path, PLAN, days=("01", "02"))
-    real, seen = run.StreamCheckpoint, []
+    run_daily(log, drift.FIELDS, made.make, tmp_path, PLAN, days=("01", "02"))
+    real, seen = trainer.StreamCheckpoint, []
 
     class Ends(real):
         def on_train_batch_end(self, batch, logs=None):
@@ -151,23 +142,23 @@ def test_an_end_in_the_middle_of_a_day_goes_on_there(log, whole, tmp_path, monke
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(
-        run, "StreamCheckpoint", lambda stream, folder, **options: Ends(stream, folder, every=1, **options)
+        trainer, "StreamCheckpoint", lambda stream, folder, **options: Ends(stream, folder, every=1, **options)
     )
     with pytest.raises(KeyboardInterrupt):
-        run_daily(log, drift.FIELDS, make, tmp_path, PLAN, days=("03",))
-    records = run_daily(log, drift.FIELDS, make, tmp_path, PLAN, days=("03",))
+        run_daily(log, drift.FIELDS, made.make, tmp_path, PLAN, days=("03",))
+    records = run_daily(log, drift.FIELDS, made.make, tmp_path, PLAN, days=("03",))
     assert 0 < len(seen) - 3 < ROWS // 128  # the rest of the day alone
     monkeypatch.undo()
-    assert told(records) == told(whole[0][:3])
-    run_daily(log, drift.FIELDS, make, tmp_path, PLAN)
-    assert_same(whole[1], tmp_path)
+    assert made.told(records) == made.told(whole[0][:3])
+    run_daily(log, drift.FIELDS, made.make, tmp_path, PLAN)
+    made.assert_same(whole[1], tmp_path)
 
 
 @pytest.mark.parametrize(("method", "nets"), [("base", {"light"}), ("distilled", {"light", "booster"})])
 def test_rivals_learn_every_day(log, tmp_path, method, nets):
     """That kills change nothing of distilling is tested at night."""
     plan = Daily(method=method, batch_size=128, min_count=1, margin=1.0)
-    first, second = run_daily(log, drift.FIELDS, make, tmp_path, plan, days=("01", "02"))
+    first, second = run_daily(log, drift.FIELDS, made.make, tmp_path, plan, days=("01", "02"))
     assert (set(first["scores"]), set(second["scores"])) == (set(), nets)
     assert second["publication"]["published"]
     assert {name for name in second["seconds"] if name.startswith("training")} == {
@@ -178,12 +169,12 @@ def test_rivals_learn_every_day(log, tmp_path, method, nets):
 
 def test_a_folder_belongs_to_one_training(log, whole):
     with pytest.raises(ValueError, match=r"holds a run with batch_size=128, and this one has batch_size=64"):
-        run_daily(log, drift.FIELDS, make, whole[1], dataclasses.replace(PLAN, batch_size=64))
+        run_daily(log, drift.FIELDS, made.make, whole[1], dataclasses.replace(PLAN, batch_size=64))
 
 
 def test_a_day_that_the_log_has_not_is_refused(log, tmp_path):
     with pytest.raises(KeyError, match="expected day among"):
-        run_daily(log, drift.FIELDS, make, tmp_path, PLAN, days=("99",))
+        run_daily(log, drift.FIELDS, made.make, tmp_path, PLAN, days=("99",))
 
 
 def test_a_broken_file_stops_the_day_and_the_next_call_goes_on(log, whole, tmp_path):
@@ -193,11 +184,11 @@ def test_a_broken_file_stops_the_day_and_the_next_call_goes_on(log, whole, tmp_p
     good = path.read_bytes()
     path.write_bytes(good[: len(good) // 2])
     with pytest.raises(ValueError, match=r"day=03/part-0.parquet"):
-        run_daily(read_log(copy), drift.FIELDS, make, tmp_path / "out", PLAN)
+        run_daily(read_log(copy), drift.FIELDS, made.make, tmp_path / "out", PLAN)
     assert (tmp_path / "out" / "published" / "day-02.onnx").exists()
     path.write_bytes(good)
-    records = run_daily(read_log(copy), drift.FIELDS, make, tmp_path / "out", PLAN, days=("03",))
-    assert told(records) == told(whole[0][:3])
+    records = run_daily(read_log(copy), drift.FIELDS, made.make, tmp_path / "out", PLAN, days=("03",))
+    assert made.told(records) == made.told(whole[0][:3])
 
 
 @pytest.mark.parametrize(
@@ -208,6 +199,7 @@ def test_a_broken_file_stops_the_day_and_the_next_call_goes_on(log, whole, tmp_p
         ({"held_out": 0}, "expected `held_out` between 0 and 1, received 0"),
         ({"held_out": 20}, "expected `held_out` between 0 and 1, received 20"),
         ({"keep_days": 0}, "expected `keep_days` of at least 1 or None, received 0"),
+        ({"keep_files": 0}, "expected `keep_files` of at least 1 or None, received 0"),
         ({"margin": -1}, "expected `margin` of at least 0, received -1"),
         ({"margin": float("nan")}, "expected `margin` of at least 0, received nan"),
         ({"batch_size": 0}, "expected `batch_size` of at least 1, received 0"),
