@@ -220,10 +220,7 @@ def main() -> None:
         bars += more
     for item in bars:
         say(f"{item['value']:6.3f}  {item['limit']:>8}  {'holds' if item['holds'] else 'FALLS SHORT'}  {item['what']}")
-    about = {
-        **machine(),
-    }
-    line = json.dumps({"name": "step_time", "bars": bars, **about, "cases": found})
+    line = json.dumps({"name": "step_time", "bars": bars, **machine(), "cases": found})
     if options.out:
         options.out.write_text(line + "\n", encoding="utf-8")
     print(line)

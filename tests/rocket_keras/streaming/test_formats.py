@@ -166,12 +166,15 @@ def test_an_error_of_a_server_names_the_file(tmp_path, monkeypatch, name):
 
 def test_a_file_that_was_written_again_is_read_anew(tmp_path):
     """Of the same size: its old footer does not fit."""
+    sizes = set()
     for rows in ({"click": [0, 1] * 50, "row": [7] * 100}, {"click": [1, 0] * 50, "row": [8] * 100}):
         path = tmp_path / "part.parquet"
         pyarrow.parquet.write_table(pa.table(rows), path, compression="none", use_dictionary=False)
         os.utime(path, ns=(1, rows["row"][0]))
         (file,) = read_log(tmp_path).files
         assert parquet._metadata(file).row_group(0).column(1).statistics.max == rows["row"][0]
+        sizes.add(file.size)
+    assert len(sizes) == 1
 
 
 def test_parquet_of_other_widths_dictionaries_and_lists_is_the_same(tmp_path):
