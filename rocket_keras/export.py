@@ -11,12 +11,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.encoding import Encoder
 from rocket_keras.extras import require
 from rocket_keras.graph import inputs_of
-from rocket_keras.onnx_graph import Unwritable, write_onnx
+from rocket_keras.onnx_graph import USER_BATCH, Unwritable, write_onnx
 from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 from rocket_keras.pair import Pair
 from rocket_keras.serving.artefact import CHECKED_ROWS, Artefact, request_rows, write_artefact
+from rocket_keras.serving.request import USER, raw_columns
 
 TOLERANCE = 1e-5
 
@@ -41,7 +43,8 @@ def export_light(
         rows: Inputs to compare on, `(batch, ...)` or a dict of arrays; by default made-up rows (normal floats, ids 0
             and 1).
         encoder: What turns raw values into the net's inputs, as its JSON text or an object with `to_json()`; it goes
-            into the ONNX file, where `Scorer` finds it, into the folder of a SavedModel, or beside the file.
+            into the ONNX file, where `Scorer` finds it, into the folder of a SavedModel, or beside the file. The ONNX
+            graph takes the user's inputs, as the encoder names them, as one row or as many as the others.
         once: Names of the inputs that a request has once for all its candidates (the user's): ONNX then takes one row
             of them, and computes what follows from them alone once, their part of the first dense layer included.
         fold: Multiply the embedding tables of small vocabularies with their part of the first dense layer ahead of
@@ -67,7 +70,9 @@ def export_light(
     write, run = _FORMATS[path.suffix]
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = made_up_rows(model, 7) if rows is None else inputs_of(model, rows)
-    rewrites = Rewrites(frozenset(once), fold, batch_norm)
+    text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()
+    either = _user_inputs(model, text) if path.suffix == ".onnx" and not once else frozenset()
+    rewrites = Rewrites(frozenset(once), fold, batch_norm, either)
     rows = _as_one_request(model, path, rows, rewrites)
     # Keras exports only a model that was called once: so the reference comes first.
     expected = keras.ops.convert_to_numpy(model(_for_model(rows), training=False))
@@ -79,7 +84,10 @@ def export_light(
             write(model, draft, rewrites)
             got = np.asarray(run(draft, request_rows(rows, once) if once else rows))
         _compare(path, got, expected)
-        text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()
+        if users := user_batch_inputs(draft) if either else ():
+            one = _one_user(rows, users)
+            wanted = keras.ops.convert_to_numpy(model(_for_model(one), training=False))
+            _compare(path, np.asarray(run(draft, request_rows(one, users))), wanted)
         _add_encoder(name or model.name, draft, path, text, rows, expected, tuple(once))
         _put(draft, path, Path(folder) / "earlier")
     return path
@@ -133,6 +141,19 @@ class Rewrites:
     once: frozenset[str] = frozenset()
     fold: bool = False
     batch_norm: bool = True
+    either: frozenset[str] = frozenset()
+
+
+def _user_inputs(model: keras.Model, encoder: str | None) -> frozenset[str]:
+    """Return the inputs that raw columns of the user alone become; none where all inputs are such."""
+    try:
+        fields = Encoder.from_json(encoder).fields if encoder else ()
+    except ValueError:  # another's encoder
+        return frozenset()
+    names = {tensor.name for tensor in getattr(model, "inputs", None) or ()}
+    columns = raw_columns(fields, frozenset()).values()
+    mine = {field.name for column in columns if column.place == USER for field in column.fields if field.side == USER}
+    return frozenset(mine & names if names - mine else ())
 
 
 def _as_one_request(model: keras.Model, path: Path, rows: Any, rewrites: Rewrites) -> Any:
@@ -144,9 +165,13 @@ def _as_one_request(model: keras.Model, path: Path, rows: Any, rewrites: Rewrite
     if not isinstance(rows, dict) or rewrites.once - set(rows):
         names = sorted(rows) if isinstance(rows, dict) else "one input without a name"
         raise ValueError(f"`once` must name inputs of the net: {names}. Received: {sorted(rewrites.once)}.")
+    return _one_user(rows, rewrites.once)
+
+
+def _one_user(rows: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return the rows with the first one's values in these columns."""
     return {
-        name: np.repeat(column[:1], len(column), axis=0) if name in rewrites.once else column
-        for name, column in rows.items()
+        name: np.repeat(column[:1], len(column), axis=0) if name in names else column for name, column in rows.items()
     }
 
 
@@ -184,7 +209,7 @@ def _write_onnx(model: keras.Model, draft: Path, rewrites: Rewrites) -> None:
     if model.compute_dtype != "float32":
         raise ValueError(f"ONNX export needs a float32 net. Received: compute dtype {model.compute_dtype}.")
     try:
-        write_onnx(model, draft, rewrites.once, rewrites.fold, rewrites.batch_norm)
+        write_onnx(model, draft, rewrites.once, rewrites.fold, rewrites.batch_norm, rewrites.either)
     except Unwritable as error:
         if rewrites.once or rewrites.fold:
             raise ValueError(f"`once` and `fold` need a net of the zoo's layers. Received: {error}.") from error
@@ -192,6 +217,11 @@ def _write_onnx(model: keras.Model, draft: Path, rewrites: Rewrites) -> None:
         exporter = {"jax": "jax2onnx", "tensorflow": "tf2onnx", "torch": "onnx"}[keras.backend.backend()]
         require(exporter, keras.backend.backend())
         model.export(str(draft), format="onnx", verbose=False)
+
+
+def user_batch_inputs(file: str | Path) -> tuple[str, ...]:
+    """Return the inputs of an ONNX file that may have one row, or as many as the others."""
+    return tuple(value.name for value in onnx_session(file).get_inputs() if value.shape[0] == USER_BATCH)
 
 
 def _run_onnx(draft: Path, rows: Any) -> Any:

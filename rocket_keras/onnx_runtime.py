@@ -1,5 +1,6 @@
 """ONNX files in ONNX Runtime, on the CPU; its many exceptions as one."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import numpy as np
 from rocket_keras.extras import require
 
 
-def onnx_session(path: str | Path, threads: int = 1) -> Any:
-    """Open an ONNX file in ONNX Runtime on the CPU with so many threads.
+def onnx_session(path: str | Path | bytes, threads: int = 1) -> Any:
+    """Open an ONNX file, or the bytes of one, in ONNX Runtime on the CPU with so many threads.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -18,29 +19,36 @@ def onnx_session(path: str | Path, threads: int = 1) -> Any:
         ImportError: ONNX Runtime is missing.
     """
     runtime = require("onnxruntime", "serve")
-    if not Path(path).is_file():
+    if not isinstance(path, bytes) and not Path(path).is_file():
         raise FileNotFoundError(f"expected an ONNX file at {path}, received no such file; write it with export_light")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        source = path if isinstance(path, bytes) else str(path)
+        return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except _runtime_errors() as error:
+        name = "bytes" if isinstance(path, bytes) else path
         raise ValueError(
-            f"expected an ONNX file that ONNX Runtime can run, received {path} ({' '.join(str(error).split())[:200]}); "
+            f"expected an ONNX file that ONNX Runtime can run, received {name} ({' '.join(str(error).split())[:200]}); "
             "the file is cut or another one, so export it again"
         ) from error
 
 
-def onnx_run(session: Any, feed: dict[str, np.ndarray]) -> np.ndarray:
+def onnx_run(session: Any, feed: dict[str, np.ndarray], outputs: Sequence[str] | None = None) -> np.ndarray:
     """Return the net's first output.
+
+    Args:
+        session: ONNX Runtime's session.
+        feed: Arrays by input name.
+        outputs: Its name alone, in a list, where the net has others that nobody needs.
 
     Raises:
         ValueError: The runtime refuses the inputs. One line.
     """
     try:
-        return session.run(None, feed)[0]
+        return session.run(outputs, feed)[0]
     except _runtime_errors() as error:
         raise ValueError(f"ONNX Runtime refuses the inputs: {' '.join(str(error).split())[:200]}") from error
 
@@ -66,9 +74,12 @@ def onnx_feed(session: Any, rows: Any) -> dict[str, np.ndarray]:
         if missing:
             raise ValueError(f"rows must have the net's inputs {sorted(i.name for i in inputs)}. Missing: {missing}.")
         named = [rows[i.name] for i in inputs]
-    return {
-        i.name: np.asarray(value).astype(_NUMPY[i.type], copy=False) for i, value in zip(inputs, named, strict=True)
-    }
+    return {i.name: np.asarray(value).astype(numpy_type(i), copy=False) for i, value in zip(inputs, named, strict=True)}
+
+
+def numpy_type(value: Any) -> Any:
+    """Return the NumPy type of a session's input or output."""
+    return _NUMPY[value.type]
 
 
 _NUMPY = {

@@ -6,6 +6,7 @@ layer is a few lines. Nets with layers that have none go the general way.
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -13,11 +14,12 @@ from rocket_keras.extras import require
 from rocket_keras.onnx_graph.batch_norm import fold_batch_norms
 from rocket_keras.onnx_graph.columns import COLUMN_LAYERS
 from rocket_keras.onnx_graph.dense import DENSE_LAYERS, TAKE_PARTS
-from rocket_keras.onnx_graph.graph import Graph, Parts, Unwritable
+from rocket_keras.onnx_graph.graph import USER_BATCH, Graph, Parts, Unwritable
 from rocket_keras.onnx_graph.images import IMAGE_LAYERS
+from rocket_keras.onnx_graph.sides import split_by_side
 from rocket_keras.onnx_graph.walk import run_graph
 
-__all__ = ["Unwritable", "has_tables", "write_onnx"]
+__all__ = ["USER_BATCH", "Unwritable", "has_tables", "write_onnx"]
 
 LARGEST = 2**31 - 1
 """Bytes of a protobuf message, and so of an ONNX file that holds its weights."""
@@ -25,7 +27,12 @@ WRITERS = {**DENSE_LAYERS, **COLUMN_LAYERS, **IMAGE_LAYERS}
 
 
 def write_onnx(
-    model: keras.Model, path: Path, once: Collection[str] = (), fold: bool = False, batch_norm: bool = True
+    model: keras.Model,
+    path: Path,
+    once: Collection[str] = (),
+    fold: bool = False,
+    batch_norm: bool = True,
+    either: Collection[str] = (),
 ) -> None:
     """Write a net's ONNX file: inputs by name, dynamic batch, float32 weights by their Keras paths.
 
@@ -36,6 +43,9 @@ def write_onnx(
             computed from them alone, their part of the first dense layer included, is computed once.
         fold: Multiply embedding tables of small vocabularies with their part of the first dense layer ahead of time.
         batch_norm: Fold each BatchNorm into the dense layer or convolution beside it.
+        either: Names of the inputs that may have one row, or as many as the others: their part of the first dense layer
+            is computed apart, as that of `once` is. Of a small net they have as many as the others, since the part is
+            not worth it.
 
     Raises:
         Unwritable: The net has a layer, or a form of one, that is not written here.
@@ -47,7 +57,14 @@ def write_onnx(
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not getattr(model, "inputs", None):
         raise Unwritable(f"the subclassed model {model.name!r}")
-    graph = Graph(once, fold)
+    written = _written(model, Graph(once, fold, either), path, batch_norm)
+    if either and split_by_side(written, {value.name for value in written.graph.input} - set(either)) is None:
+        written = _written(model, Graph(once, fold), path, batch_norm)
+    onnx.save(written, str(path))
+
+
+def _written(model: keras.Model, graph: Graph, path: Path, batch_norm: bool) -> Any:
+    """Return the ONNX model of a net."""
     for tensor in model.inputs:
         graph.add_input(tensor.name, tensor.shape, tensor.dtype)
     values = [graph.inputs[tensor.name] for tensor in model.inputs]
@@ -58,7 +75,7 @@ def write_onnx(
     if batch_norm:
         fold_batch_norms(graph)
     _check_size(graph, path)
-    onnx.save(graph.to_model(model.name), str(path))
+    return graph.to_model(model.name)
 
 
 def has_tables(model: keras.Model) -> bool:

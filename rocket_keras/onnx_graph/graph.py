@@ -9,6 +9,8 @@ import numpy as np
 from rocket_keras.extras import require
 
 OPSET, IR = 17, 9
+USER_BATCH = "user_batch"
+"""Size of a batch that has one row, or as many as the other inputs."""
 
 
 class Unwritable(Exception):
@@ -21,7 +23,8 @@ class Value:
 
     Attributes:
         name: Its name.
-        shape: As Keras has it: channels last, None for the batch; 1 in the batch's place for what a request has once.
+        shape: As Keras has it: channels last, None for the batch; 1 in the batch's place for what a request has once,
+            or may have once.
         channels_first: Whether the ONNX tensor has the channels in the second place, as convolutions want them.
         lookup: Where its columns were looked up, if they were and may be folded into the dense layer that reads them.
     """
@@ -33,7 +36,7 @@ class Value:
 
     @property
     def once(self) -> bool:
-        """Whether a request has it once, for all its candidates."""
+        """Whether a request has it once, for all its candidates, or may have it so."""
         return self.shape[0] == 1
 
 
@@ -71,11 +74,14 @@ class Graph:
     Args:
         once: Names of the inputs that a request has once, one row for all its candidates.
         fold: Whether small embedding tables are multiplied with the first dense layer ahead of time.
+        either: Names of the inputs that have one row, or as many as the others. Every node that brings the two together
+            repeats a single row, and takes many as they are.
     """
 
-    def __init__(self, once: Collection[str] = (), fold: bool = False) -> None:
+    def __init__(self, once: Collection[str] = (), fold: bool = False, either: Collection[str] = ()) -> None:
         self.helper = require("onnx", "serve").helper
-        self.once, self.fold = frozenset(once), fold
+        self.either, self.fold = frozenset(either), fold
+        self.once = frozenset(once) | self.either
         self._joined: dict[Parts, Value] = {}
         self._batch: str | None = None
         self.nodes: list[Any] = []
@@ -190,7 +196,7 @@ class Graph:
 
     def _typed(self, name: str, shape: tuple[int | None, ...], dtype: str) -> Any:
         kind = self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        batch = 1 if shape[0] == 1 else "batch"
+        batch = USER_BATCH if name in self.either else 1 if shape[0] == 1 else "batch"
         sizes = [batch, *(f"{name}_{i}" if size is None else size for i, size in enumerate(shape[1:], 1))]
         return self.helper.make_tensor_value_info(name, kind, sizes)
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
 import rocket_keras
@@ -113,28 +113,10 @@ def _score(model: ServedModel, body: bytes) -> bytes:
         Refused: The body is no request that the net can score.
     """
     try:
-        # The float that JSON does not have is refused here; one too large for a float64 is infinite, and refused below.
-        content = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise Refused(400, "no_json", f"expected JSON, received something else: {error}; mend the body") from None
-    if not isinstance(content, dict) or content.keys() != {"user", "candidates"}:
-        found = sorted(content)[:5] if isinstance(content, dict) else type(content).__name__
-        raise Refused(
-            422,
-            "wrong_shape",
-            f"expected an object with user and candidates, received {str(found)[:80]}; give these two",
-        )
-    user, candidates = content["user"], content["candidates"]
-    if not isinstance(candidates, list):
-        raise Refused(
-            422,
-            "wrong_shape",
-            f"expected candidates as a list of objects, received {type(candidates).__name__}; give one a candidate",
-        )
-    try:
-        scores = model.scorer.score(user, candidates)
+        scores = model.scorer.score_json(body)
     except RequestError as error:
-        raise Refused(422, error.kind, " ".join(str(error).split())) from None
+        status = 400 if error.kind == "no_json" else 422
+        raise Refused(status, error.kind, " ".join(str(error).split())) from None
     model.metrics.candidates.observe(len(scores))
     return to_json({"model": model.scorer.name, "scores": scores.tolist()})
 

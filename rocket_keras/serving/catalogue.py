@@ -14,19 +14,17 @@ class Catalogue:
 
     Args:
         names: The raw columns of the candidates.
-        rows: The net's inputs that are made of them, `(candidates, ...)` each.
+        rows: What is fed to the net of them, `(candidates, ...)` each.
         unseen: How many values of each candidate have no id of their own, `(candidates, columns)`.
-        vocabulary: Names the preprocessing: a Scorer of another one refuses the candidates.
+        net: Names the net: a Scorer of another one refuses the candidates.
 
     Example:
         ads = scorer.read([{"MovieID": 1193, ...}, {"MovieID": 661, ...}, ...])
         scores = scorer.score({"UserID": 7, ...}, ads.take([0, 5, 17]))
     """
 
-    def __init__(
-        self, names: tuple[str, ...], rows: dict[str, np.ndarray], unseen: np.ndarray, vocabulary: str
-    ) -> None:
-        self.names, self.vocabulary, self._rows, self._unseen = names, vocabulary, rows, unseen
+    def __init__(self, names: tuple[str, ...], rows: dict[str, np.ndarray], unseen: np.ndarray, net: str) -> None:
+        self.names, self.net, self._rows, self._unseen = names, net, rows, unseen
         self._any_unseen = bool(unseen.any())
 
     def __len__(self) -> int:
@@ -56,9 +54,9 @@ class Catalogue:
                 f"expected places from 0 to {len(self) - 1}, received {wrong}; read the candidate into the catalogue"
             )
         rows = {name: column[chosen] for name, column in self._rows.items()}
-        return Catalogue(self.names, rows, self._unseen[chosen], self.vocabulary)
+        return Catalogue(self.names, rows, self._unseen[chosen], self.net)
 
     def feed(self) -> tuple[dict[str, np.ndarray], Counter[str]]:
-        """Return the inputs, and how many values have no id of their own by raw column."""
+        """Return what is fed, and how many values have no id of their own by raw column."""
         counts = self._unseen.sum(axis=0).tolist() if self._any_unseen else ()
         return dict(self._rows), Counter({n: count for n, count in zip(self.names, counts, strict=False) if count})

@@ -1,6 +1,6 @@
 """Candidates that were read before: requests come with the same items again and again.
 
-To look a candidate up takes a tenth of the time that its reading takes.
+To look a candidate up takes a tenth of the time that its reading takes, and what the net computes of it alone is there.
 """
 
 import threading
@@ -13,8 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from rocket_keras.serving.ahead import Ahead
+from rocket_keras.serving.json_request import read_json
 from rocket_keras.serving.readers import LONGEST, REMEMBERED, Reader
 
+REMEMBERED_BYTES = 64 * 1024 * 1024
+"""Bytes of what is fed of them, likewise."""
 Key = tuple[Any, ...]
 Rows = dict[str, np.ndarray]
 
@@ -25,10 +29,11 @@ class _Known:
 
     Attributes:
         places: Row of each key.
-        rows: Inputs by name. They may be longer than there are keys.
+        rows: What is fed to the net, by name. They may be longer than there are keys.
         unseen: How many values of each row have no id of their own, `(rows, columns)`.
         any_unseen: Whether there are such values.
         truth: Whether there are numbers that a dict takes True or False for.
+        texts: Row of a candidate's JSON text.
     """
 
     places: dict[Key, int] = field(default_factory=dict)
@@ -36,18 +41,20 @@ class _Known:
     unseen: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     any_unseen: bool = False
     truth: bool = False
+    texts: dict[bytes, int] = field(default_factory=dict)
 
 
 class Memory:
-    """Inputs of candidates by their raw values.
+    """What is fed to the net of candidates, by their raw values: its inputs, or what it computes of them alone.
 
     Args:
         names: The raw columns, in the order of a key.
         readers: The readers of these columns, by input.
+        ahead: Computes what the net does of a candidate alone; None where the inputs are fed.
     """
 
-    def __init__(self, names: tuple[str, ...], readers: Mapping[str, Reader]) -> None:
-        self.names, self._readers = names, readers
+    def __init__(self, names: tuple[str, ...], readers: Mapping[str, Reader], ahead: Ahead | None = None) -> None:
+        self.names, self.ahead, self._readers = names, ahead, readers
         self._known, self._lock = _Known(), threading.Lock()
         get = itemgetter(*names)
         self._key = get if len(names) > 1 else lambda candidate: (get(candidate),)
@@ -75,8 +82,49 @@ class Memory:
             return None
         return self._at(known, places)
 
+    def find_texts(self, texts: Sequence[bytes]) -> tuple[Rows, Counter[str]] | None:
+        """Return what `read` would of candidates whose JSON texts are given without braces; new ones are read.
+
+        None where they can only be read as a whole: a text is no object with these columns, or cannot be remembered.
+        """
+        known = self._known
+        met = known.texts
+        try:
+            return self._at(known, np.fromiter(map(met.get, texts), np.intp, len(texts)))
+        except TypeError:  # a new one
+            new = list(dict.fromkeys(text for text in texts if text not in met))
+        try:
+            keys = self._keys_of(new)
+            self.read(keys)
+            found = dict(zip(new, map(known.places.__getitem__, keys), strict=True))
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            OverflowError,
+        ):  # no such object, too long, a list, an unreadable value
+            return None
+        with self._lock:
+            if len(known.texts) + len(new) > REMEMBERED:
+                known.texts = {}
+            known.texts |= {text: place for text, place in found.items() if len(text) <= LONGEST}
+        places = [found[text] if text in found else met[text] for text in texts]
+        return self._at(known, np.array(places, np.intp))
+
+    def _keys_of(self, texts: Sequence[bytes]) -> list[Key]:
+        """Return the key of each text.
+
+        Raises:
+            ValueError, KeyError: One is no object with these columns, or has True or False.
+        """
+        candidates = [read_json(b"{" + text + b"}") for text in texts]
+        keys = [self._key(candidate) for candidate in candidates]
+        if {len(self.names)} != set(map(len, candidates)) or _has_bools(keys):
+            raise ValueError("other columns, or True and False")
+        return keys
+
     def read(self, keys: Sequence[Key]) -> tuple[Rows, Counter[str]]:
-        """Return the inputs, and how many values have no id of their own by raw column.
+        """Return what is fed, and how many values have no id of their own by raw column.
 
         Args:
             keys: The values of each candidate, in the order of `names`.
@@ -90,26 +138,26 @@ class Memory:
                 return self._at(known, np.fromiter(map(known.places.get, keys), np.intp, len(keys)))
             except TypeError:  # a candidate that is new, or has a list
                 pass
-        found, unseen = self.inputs(keys)
+        found, unseen = self.fed(keys)
         if not bools:
             with self._lock:
-                self._remember(keys, found)
+                self._remember(keys, found, unseen)
         return found, self._counter(unseen.sum(axis=0))
 
-    def inputs(self, keys: Sequence[Key]) -> tuple[Rows, np.ndarray]:
-        """Return the inputs without remembering, and how many values of each row have no id, `(rows, columns)`.
+    def fed(self, keys: Sequence[Key]) -> tuple[Rows, np.ndarray]:
+        """Return what is fed without remembering, and how many values of each row have no id, `(rows, columns)`.
 
         Args and raises: As `read`.
         """
         columns = dict(zip(self.names, zip(*keys, strict=True), strict=True))
-        found = {name: reader.read(columns[reader.column]) for name, reader in self._readers.items()}
-        return found, self._unseen(found)
+        inputs = {name: reader.read(columns[reader.column]) for name, reader in self._readers.items()}
+        return self.ahead.candidates(inputs) if self.ahead else inputs, self._unseen(inputs)
 
     def _at(self, known: _Known, places: np.ndarray) -> tuple[Rows, Counter[str]]:
         counts = known.unseen[places].sum(axis=0) if known.any_unseen else ()
         return {name: rows[places] for name, rows in known.rows.items()}, self._counter(counts)
 
-    def _remember(self, keys: Sequence[Key], found: Rows) -> None:
+    def _remember(self, keys: Sequence[Key], found: Rows, unseen: np.ndarray) -> None:
         known = self._known
         try:
             new = {key: row for row, key in enumerate(keys) if key not in known.places and _length(key) <= LONGEST}
@@ -117,12 +165,11 @@ class Memory:
             return
         if not new:  # they are too long
             return
-        begin = len(known.places)
-        if begin + len(new) > REMEMBERED:
+        begin, most = len(known.places), max(1, REMEMBERED_BYTES // sum(rows[0].nbytes for rows in found.values()))
+        if begin + len(new) > min(REMEMBERED, most):
             known, begin = _Known(), 0
         picked, end = list(new.values()), begin + len(new)
-        mine = {name: column[picked] for name, column in found.items()}
-        unseen = self._unseen(mine)
+        mine, unseen = {name: column[picked] for name, column in found.items()}, unseen[picked]
         known.rows = {name: _put(known.rows.get(name), begin, column) for name, column in mine.items()}
         known.unseen = _put(known.unseen if begin else None, begin, unseen)
         known.any_unseen = known.any_unseen or bool(unseen.any())
@@ -131,11 +178,11 @@ class Memory:
         known.places.update(zip(new, range(begin, end), strict=True))
         self._known = known
 
-    def _unseen(self, found: Rows) -> np.ndarray:
+    def _unseen(self, inputs: Rows) -> np.ndarray:
         """Return how many values of each row have no id of their own, `(rows, columns)`."""
-        by_column = {name: np.zeros(len(next(iter(found.values()))), np.int64) for name in self.names}
+        by_column = {name: np.zeros(len(next(iter(inputs.values()))), np.int64) for name in self.names}
         for name, reader in self._readers.items():
-            by_column[reader.column] = np.maximum(by_column[reader.column], reader.unseen(found[name]))
+            by_column[reader.column] = np.maximum(by_column[reader.column], reader.unseen(inputs[name]))
         return np.stack(list(by_column.values()), axis=1)
 
     def _counter(self, counts: Sequence[int] | np.ndarray) -> Counter[str]:

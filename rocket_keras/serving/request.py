@@ -17,7 +17,7 @@ class RequestError(ValueError):
 
     Args:
         kind: What is wrong, for programs: "wrong_shape", "no_candidates", "too_many_candidates", "unknown_column",
-            "missing_column", "misplaced_column", "repeated_column" or "wrong_value".
+            "missing_column", "misplaced_column", "repeated_column", "wrong_value", or of a text "no_json".
         message: The same for readers, one line.
     """
 

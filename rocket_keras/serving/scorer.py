@@ -11,9 +11,13 @@ import numpy as np
 
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import Field, HistoryField, IdsField, NumberField
+from rocket_keras.extras import require
+from rocket_keras.onnx_graph import USER_BATCH
 from rocket_keras.onnx_runtime import onnx_run, onnx_session
+from rocket_keras.serving.ahead import Ahead
 from rocket_keras.serving.artefact import KEY, read_artefact
 from rocket_keras.serving.catalogue import Catalogue
+from rocket_keras.serving.json_request import cut, read_json, user_and_candidates
 from rocket_keras.serving.memory import Key, Memory, Rows
 from rocket_keras.serving.readers import Reader
 from rocket_keras.serving.request import (
@@ -65,22 +69,25 @@ class Scorer:
     ) -> None:
         self.sha256 = check_seal(path, KEY)
         self.max_candidates = max_candidates
-        self._session = onnx_session(path, threads)
+        session, model = onnx_session(path, threads), require("onnx", "serve").load(str(path))
         if check_seal(path, KEY) != self.sha256:
             raise ValueError(f"expected {path} to stay while it is opened, received another file; open it again")
-        artefact = read_artefact(self._session, path)
+        artefact = read_artefact(session, path)
         self.name, self.unseen, self._lock = artefact.name, Counter[str](), threading.Lock()
-        if artefact.encoder is None or self._session.get_outputs()[0].shape[-1:] != [1]:
+        if artefact.encoder is None or session.get_outputs()[0].shape[-1:] != [1]:
             raise ValueError(
                 f"expected a net of clicks, one logit over raw columns, in {path}, received one "
                 f"{'of several classes' if artefact.encoder else 'without an encoder'}; run other nets with ONNX "
                 "Runtime itself"
             )
         encoder = Encoder.from_json(artefact.encoder)
-        fields = _fields_of(self._session.get_inputs(), encoder, path)
+        fields = _fields_of(session.get_inputs(), encoder, path)
         self._readers = {field.name: Reader(field, encoder, number_texts) for field in fields}
-        self._once = frozenset(artefact.once)
-        self.columns = raw_columns(fields, self._once)
+        self.columns = raw_columns(fields, frozenset(artefact.once))
+        self._once = {value.name for value in session.get_inputs() if value.shape[0] in (1, USER_BATCH)}
+        self._ahead = Ahead.of(model, self._readers.keys() - self._once, threads) if self._once else None
+        # The net in two has all weights as well: not twice in memory.
+        self._session, self._output = self._ahead.session if self._ahead else session, [session.get_outputs()[0].name]
         self._vocabulary = sha256(f"{artefact.encoder} {list(self._readers)}".encode()).hexdigest()
         self._places = {name: column.place for name, column in self.columns.items()}
         self._memories: dict[frozenset[str], Memory] = {}
@@ -103,20 +110,48 @@ class Scorer:
         """
         names = self._names(candidates)
         self._check_columns(user, names)
+        memory = self._memory(names)
         if isinstance(candidates, Catalogue):
             feed, unseen = candidates.feed()
         else:
-            memory = self._memory(names)
             feed, unseen = memory.find(candidates) or self._read(memory, candidate_keys(candidates, memory.names))
-        count = len(next(iter(feed.values())))
-        for name, reader in self._readers.items():
-            if name not in feed:
-                value = self._read_user(reader, user[reader.column], unseen)
-                feed[name] = value if name in self._once else np.repeat(value, count, axis=0)
+        return self._scores(user, memory, feed, unseen)
+
+    def score_json(self, body: bytes) -> np.ndarray:
+        """Return what `score` would of a request in JSON, `{"user": {...}, "candidates": [{...}, ...]}`.
+
+        Candidates that come again with the same text are not read again: where the user stands first, and the same
+        space is between all candidates, as an encoder of JSON writes them.
+
+        Raises:
+            RequestError: As `score`; or the body is no JSON, or has other parts.
+        """
+        parts = cut(body)
+        found = None if parts is None else self._score_texts(*parts)
+        return self.score(*user_and_candidates(read_json(body))) if found is None else found
+
+    def _score_texts(self, user: Mapping[str, Any], texts: list[bytes]) -> np.ndarray | None:
+        """Return the scores; None where the texts do not tell what is wrong, or can only be read as a whole."""
+        try:
+            check_count(len(texts), self.max_candidates)
+            names = candidate_names([read_json(b"{" + texts[0] + b"}")])
+            self._check_columns(user, names)
+        except RequestError:
+            return None
+        memory = self._memory(names)
+        found = memory.find_texts(texts)
+        return None if found is None else self._scores(user, memory, *found)
+
+    def _scores(self, user: Mapping[str, Any], memory: Memory, feed: Rows, unseen: Counter[str]) -> np.ndarray:
+        mine = {
+            name: self._read_user(reader, user[reader.column], unseen)
+            for name, reader in self._readers.items()
+            if reader.column in user
+        }
         if unseen:
             with self._lock:
                 self.unseen.update(unseen)
-        scores = 0.5 * (1 + np.tanh(0.5 * onnx_run(self._session, feed)[:, 0]))
+        scores = 0.5 * (1 + np.tanh(0.5 * self._logits(feed, mine, memory.ahead)[:, 0]))
         if np.isnan(scores).any():
             raise RequestError(
                 "wrong_value",
@@ -140,7 +175,7 @@ class Scorer:
         memory = self._memory(names)
         keys = candidate_keys(candidates, memory.names)
         try:
-            return Catalogue(memory.names, *memory.inputs(keys), self._vocabulary)
+            return Catalogue(memory.names, *memory.fed(keys), self._net(memory))
         except (ValueError, OverflowError) as error:
             raise _wrong_candidate(error) from error
 
@@ -148,11 +183,10 @@ class Scorer:
         if not isinstance(candidates, Catalogue):
             return candidate_names(candidates, self.max_candidates)
         check_count(len(candidates), self.max_candidates)
-        if candidates.vocabulary != self._vocabulary:
+        if candidates.net != self._net(self._memory(candidates.names)):
             raise RequestError(
                 "wrong_shape",
-                "expected candidates that this Scorer has read, received those of a net with another preprocessing; "
-                "read them again",
+                "expected candidates that this Scorer has read, received those of another net; read them again",
             )
         return candidates.names
 
@@ -162,10 +196,23 @@ class Scorer:
         memory = self._memories.get(chosen)
         if memory is None:
             readers = {name: reader for name, reader in self._readers.items() if reader.column in chosen}
-            memory = Memory(tuple(name for name in self.columns if name in chosen), readers)
+            # The net in two wants of the candidates all inputs that are not the user's.
+            ahead = self._ahead if readers.keys() == self._readers.keys() - self._once else None
+            memory = Memory(tuple(name for name in self.columns if name in chosen), readers, ahead)
             kept = self._memories if len(self._memories) < MEMORIES else {}
             self._memories = {**kept, chosen: memory}
         return memory
+
+    def _net(self, memory: Memory) -> str:
+        """Name what can be fed with these columns' rows: this very net, or all of one preprocessing."""
+        return self.sha256 if memory.ahead else self._vocabulary
+
+    def _logits(self, rows: Rows, user: Rows, ahead: Ahead | None) -> np.ndarray:
+        if ahead:
+            return ahead.logits(rows, user)
+        count = len(next(iter(rows.values())))
+        mine = {name: row if name in self._once else np.repeat(row, count, axis=0) for name, row in user.items()}
+        return onnx_run(self._session, {**rows, **mine}, self._output)
 
     @staticmethod
     def _read(memory: Memory, keys: Sequence[Key]) -> tuple[Rows, Counter[str]]:

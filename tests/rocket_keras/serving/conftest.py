@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from rocket_keras import Scorer
+from rocket_keras.onnx_graph import sides
 
 made_up = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_light.py"))))
 
@@ -22,7 +23,11 @@ def served(tmp_path_factory):
     return made_up.write(path), path
 
 
-@pytest.fixture
-def scorer(served):
-    """A scorer of that file, which has read nothing."""
-    return Scorer(served[1])
+@pytest.fixture(params=["whole", "in two"])
+def scorer(request, served, monkeypatch):
+    """A scorer of that file, which has read nothing; of so small a net it computes nothing ahead unless told to."""
+    if request.param == "in two":
+        monkeypatch.setattr(sides, "WORTH_IT", 1)
+    scorer = Scorer(served[1])
+    assert (scorer._ahead is None) == (request.param == "whole")
+    return scorer

@@ -75,5 +75,5 @@ def test_a_net_of_another_vocabulary_refuses_the_candidates(light, scorer, tmp_p
     other = light.with_side("context", "age", "hour", "price")
     assert other != light.ENCODER
     light.write(tmp_path / "other.onnx", encoder=other)
-    with pytest.raises(RequestError, match="received those of a net with another preprocessing; read them again"):
+    with pytest.raises(RequestError, match="received those of another net; read them again"):
         Scorer(tmp_path / "other.onnx").score(light.USER, scorer.read(light.candidates(3)))
