@@ -91,21 +91,29 @@ def net_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
 
 
 def scorer_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
-    """`Scorer.score` from raw values against the bare session on ready arrays: 16 columns of texts, half the user's."""
+    """`Scorer.score` from raw values against the bare session on ready arrays: 16 columns of texts, half the user's.
+
+    The session runs the whole net. The Scorer has met the candidates before, but for those of "new".
+    """
     light, encoder, user_inputs, catalogue, requests = scorer_net(50)
     users = [user for user, _ in requests]
     p50, bars = {}, []
     for kind, once in (("rows", ()), ("request", user_inputs)):
         file = export_light(light, folder / f"scorer_{kind}.onnx", encoder=encoder, once=once)
-        scorer, session = Scorer(file), onnx_session(file)
+        scorer, other, session = Scorer(file), Scorer(file), onnx_session(file)
         ready = [ready_arrays(encoder, user, [catalogue[i] for i in picked], once) for user, picked in requests]
         mappings = [[catalogue[place] for place in picked] for _, picked in requests]
         columns = [{name: [row[name] for row in rows] for name in rows[0]} for rows in mappings]
+        bodies = [json.dumps({"user": u, "candidates": c}).encode() for u, c in zip(users, mappings, strict=True)]
         ads = scorer.read(catalogue)
+        turns = range(rounds + rounds // 10)
+        never = iter([[{**row, "item_15": f"new {turn}"} for row in mappings[turn % len(mappings)]] for turn in turns])
         takes = {
             "mappings": lambda i, scorer=scorer, mappings=mappings: scorer.score(users[i], mappings[i]),
             "columns": lambda i, scorer=scorer, columns=columns: scorer.score(users[i], columns[i]),
             "catalogue": lambda i, scorer=scorer, ads=ads: scorer.score(users[i], ads.take(requests[i][1])),
+            "json": lambda i, scorer=scorer, bodies=bodies: scorer.score_json(bodies[i]),
+            "new": lambda i, scorer=other, never=never: scorer.score(users[i], next(never)),
             "session": lambda i, session=session, ready=ready: session.run(None, ready[i]),
         }
         p50[kind] = in_turn(takes, rounds, len(requests))

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -10,6 +11,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 import rocket_keras
 from rocket_keras.service.admission import Line
@@ -28,6 +30,24 @@ STATUSES = {
 }
 
 
+class ScoringApp(FastAPI):
+    """FastAPI's application, which answers POST /score before its own layers: they take a quarter of the time.
+
+    Attributes:
+        score: Answers a request to /score.
+    """
+
+    score: Callable[[Request], Awaitable[Response]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "http" and scope["path"] == "/score" and scope["method"] == "POST":
+            response = await self.score(Request(scope, receive))
+            await response(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def build_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
     """Return the application that serves a net.
 
@@ -38,7 +58,7 @@ def build_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
     limits = limits or Limits()
     line, metrics = Line(limits), model.metrics
     metrics.waiting.set_function(lambda: line.waiting)
-    app = FastAPI(title="rocket-keras", version=rocket_keras.__version__, docs_url=None, redoc_url=None)
+    app = ScoringApp(title="rocket-keras", version=rocket_keras.__version__, docs_url=None, redoc_url=None)
 
     async def score(request: Request) -> Response:
         """Return the click probability of each candidate of a user."""
@@ -66,6 +86,7 @@ def build_app(model: ServedModel, limits: Limits | None = None) -> FastAPI:
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"model": Refusal, "description": told} for status, told in STATUSES.items()
     }
+    app.score = score
     app.post("/score", response_model=Scores, responses=refusals)(score)
     for path in ("/healthz", "/readyz"):
         app.get(path, response_model=Alive)(alive)

@@ -115,13 +115,12 @@ class Memory:
         """Return the key of each text.
 
         Raises:
-            ValueError, KeyError: One is no object with these columns, or has True or False.
+            ValueError, KeyError: One is no object with these columns.
         """
         candidates = [read_json(b"{" + text + b"}") for text in texts]
-        keys = [self._key(candidate) for candidate in candidates]
-        if {len(self.names)} != set(map(len, candidates)) or _has_bools(keys):
-            raise ValueError("other columns, or True and False")
-        return keys
+        if {len(self.names)} != set(map(len, candidates)):
+            raise ValueError("other columns")
+        return [self._key(candidate) for candidate in candidates]
 
     def read(self, keys: Sequence[Key]) -> tuple[Rows, Counter[str]]:
         """Return what is fed, and how many values have no id of their own by raw column.
@@ -132,16 +131,16 @@ class Memory:
         Raises:
             ValueError: A value cannot be read. One line: column, row (from 0).
         """
-        known, bools = self._known, _has_bools(keys)
-        if not bools:
+        known, plain = self._known, _hashable(keys)
+        if plain is not None:
             try:
-                return self._at(known, np.fromiter(map(known.places.get, keys), np.intp, len(keys)))
-            except TypeError:  # a candidate that is new, or has a list
+                return self._at(known, np.fromiter(map(known.places.get, plain), np.intp, len(plain)))
+            except TypeError:  # a candidate that is new, or has lists in a list
                 pass
         found, unseen = self.fed(keys)
-        if not bools:
+        if plain is not None:
             with self._lock:
-                self._remember(keys, found, unseen)
+                self._remember(plain, found, unseen)
         return found, self._counter(unseen.sum(axis=0))
 
     def fed(self, keys: Sequence[Key]) -> tuple[Rows, np.ndarray]:
@@ -161,7 +160,7 @@ class Memory:
         known = self._known
         try:
             new = {key: row for row, key in enumerate(keys) if key not in known.places and _length(key) <= LONGEST}
-        except TypeError:  # a list
+        except TypeError:  # lists in a list
             return
         if not new:  # they are too long
             return
@@ -173,7 +172,7 @@ class Memory:
         known.rows = {name: _put(known.rows.get(name), begin, column) for name, column in mine.items()}
         known.unseen = _put(known.unseen if begin else None, begin, unseen)
         known.any_unseen = known.any_unseen or bool(unseen.any())
-        known.truth = known.truth or any(value in (0, 1) for value in chain.from_iterable(new))
+        known.truth = known.truth or any(value in (0, 1) for key in new for value in _flat(key))
         # Rows before places: a thread that finds a place finds its row.
         known.places.update(zip(new, range(begin, end), strict=True))
         self._known = known
@@ -189,12 +188,22 @@ class Memory:
         return Counter({name: int(count) for name, count in zip(self.names, counts, strict=False) if count})
 
 
-def _has_bools(keys: Sequence[Key]) -> bool:
-    return not {bool, np.bool_}.isdisjoint(map(type, chain.from_iterable(keys)))
+def _hashable(keys: Sequence[Key]) -> Sequence[Key] | None:
+    """Return keys for a dict, lists as tuples; None where there is True or False, which a dict takes for 1 or 0."""
+    kinds = set(map(type, chain.from_iterable(keys)))
+    if not kinds.isdisjoint((list, tuple)):
+        keys = [tuple(tuple(value) if isinstance(value, list) else value for value in key) for key in keys]
+        kinds |= {type(value) for key in keys for value in _flat(key)}
+    return None if kinds & {bool, np.bool_} else keys
+
+
+def _flat(key: Key) -> Iterator[Any]:
+    """Give a key's values, those in lists too."""
+    return chain.from_iterable(value if isinstance(value, list | tuple) else (value,) for value in key)
 
 
 def _length(key: Key) -> int:
-    return sum(len(value) for value in key if isinstance(value, str))
+    return sum(len(value) for value in _flat(key) if isinstance(value, str))
 
 
 def _put(rows: np.ndarray | None, begin: int, new: np.ndarray) -> np.ndarray:

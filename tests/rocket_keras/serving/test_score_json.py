@@ -67,6 +67,24 @@ def test_candidates_that_were_met_are_not_read_again(light, scorer, monkeypatch)
     np.testing.assert_allclose(scorer.score_json(some), scorer.score({**light.USER, "UserID": 3}, rows[5:9]), atol=1e-7)
 
 
+def test_candidates_with_lists_are_remembered(light, scorer, monkeypatch):
+    rows = [{**row, "Genres": [["red", "new"], ["blue"], [], "red"][i % 4]} for i, row in enumerate(rows_of(light))]
+    body = json.dumps({"user": light.USER, "candidates": rows}).encode()
+    wanted = same(scorer, body)
+    monkeypatch.setattr(memory.Memory, "fed", lambda *_: pytest.fail("read again"))
+    np.testing.assert_allclose(scorer.score(light.USER, rows), wanted, atol=1e-7)
+    np.testing.assert_allclose(scorer.score(light.USER, rows[::-1]), wanted[::-1], atol=1e-7)
+
+
+@pytest.mark.parametrize("genres", ["[true]", "[1, true]", "[[1]]", "[null]"])
+def test_lists_with_what_is_no_id(light, scorer, genres):
+    ad = '"ItemID": "ad 1", "Price": 5, "Genres": '
+    good = same(scorer, body_of(light, '{"user": USER, "candidates": [{%s[1]}, {%s[1, 1]}]}' % (ad, ad)))  # noqa: UP031
+    assert isinstance(good, np.ndarray)
+    wrong = same(scorer, body_of(light, '{"user": USER, "candidates": [{%s[1]}, {%s%s}]}' % (ad, ad, genres)))  # noqa: UP031
+    assert isinstance(wrong, tuple)
+
+
 def test_one_new_candidate_is_read_alone(light, scorer, monkeypatch):
     rows, read = rows_of(light), []
     scorer.score_json(json.dumps({"user": light.USER, "candidates": rows[1:]}).encode())
