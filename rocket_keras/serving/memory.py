@@ -29,7 +29,7 @@ class _Known:
 
     Attributes:
         places: Row of each key.
-        rows: What is fed to the net, by name. They may be longer than there are keys.
+        rows: What is fed to the net, by name. There are more than keys.
         unseen: How many values of each row have no id of their own, `(rows, columns)`.
         any_unseen: Whether there are such values.
         truth: Whether there are numbers that a dict takes True or False for.
@@ -96,13 +96,9 @@ class Memory:
         try:
             keys = self._keys_of(new)
             self.read(keys)
-            found = dict(zip(new, map(known.places.__getitem__, keys), strict=True))
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            OverflowError,
-        ):  # no such object, too long, a list, an unreadable value
+            found = dict(zip(new, map(known.places.__getitem__, _hashable(keys) or ()), strict=True))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            # No such object, one that is too long, a value that cannot be read, or all were forgotten meanwhile.
             return None
         with self._lock:
             if len(known.texts) + len(new) > REMEMBERED:
@@ -159,20 +155,29 @@ class Memory:
     def _remember(self, keys: Sequence[Key], found: Rows, unseen: np.ndarray) -> None:
         known = self._known
         try:
-            new = {key: row for row, key in enumerate(keys) if key not in known.places and _length(key) <= LONGEST}
+            new = {key: row for row, key in enumerate(keys) if key not in known.places}
         except TypeError:  # lists in a list
             return
-        if not new:  # they are too long
+        values = set(chain.from_iterable(new))
+        values = values.union(*(value for value in values if isinstance(value, tuple)))
+        if len(self.names) * max((len(value) for value in values if isinstance(value, str)), default=0) > LONGEST:
+            new = {key: row for key, row in new.items() if _length(key) <= LONGEST}
+        most = min(REMEMBERED, REMEMBERED_BYTES // sum(rows[0].nbytes for rows in found.values()))
+        if not 0 < len(new) <= most:
             return
-        begin, most = len(known.places), max(1, REMEMBERED_BYTES // sum(rows[0].nbytes for rows in found.values()))
-        if begin + len(new) > min(REMEMBERED, most):
-            known, begin = _Known(), 0
-        picked, end = list(new.values()), begin + len(new)
-        mine, unseen = {name: column[picked] for name, column in found.items()}, unseen[picked]
-        known.rows = {name: _put(known.rows.get(name), begin, column) for name, column in mine.items()}
-        known.unseen = _put(known.unseen if begin else None, begin, unseen)
+        if len(known.places) + len(new) > most:
+            known = _Known()
+        if not known.rows:
+            # The system gives memory to those rows alone that are written.
+            known.rows = {name: np.empty((most, *rows.shape[1:]), rows.dtype) for name, rows in found.items()}
+            known.unseen = np.empty((most, len(self.names)), unseen.dtype)
+        picked, begin = list(new.values()), len(known.places)
+        end = begin + len(new)
+        for name, rows in found.items():
+            known.rows[name][begin:end] = rows[picked]
+        known.unseen[begin:end] = unseen[picked]
         known.any_unseen = known.any_unseen or bool(unseen.any())
-        known.truth = known.truth or any(value in (0, 1) for key in new for value in _flat(key))
+        known.truth = known.truth or not values.isdisjoint((0, 1))
         # Rows before places: a thread that finds a place finds its row.
         known.places.update(zip(new, range(begin, end), strict=True))
         self._known = known
@@ -204,15 +209,3 @@ def _flat(key: Key) -> Iterator[Any]:
 
 def _length(key: Key) -> int:
     return sum(len(value) for value in _flat(key) if isinstance(value, str))
-
-
-def _put(rows: np.ndarray | None, begin: int, new: np.ndarray) -> np.ndarray:
-    """Return the rows with new ones from `begin` on; twice as many rows when they are too few."""
-    end = begin + len(new)
-    if rows is None or len(rows) < end:
-        grown = np.zeros((max(1024, 2 * end), *new.shape[1:]), new.dtype)
-        if rows is not None:
-            grown[:begin] = rows[:begin]
-        rows = grown
-    rows[begin:end] = new
-    return rows

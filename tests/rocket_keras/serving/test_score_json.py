@@ -71,6 +71,7 @@ def test_candidates_with_lists_are_remembered(light, scorer, monkeypatch):
     rows = [{**row, "Genres": [["red", "new"], ["blue"], [], "red"][i % 4]} for i, row in enumerate(rows_of(light))]
     body = json.dumps({"user": light.USER, "candidates": rows}).encode()
     wanted = same(scorer, body)
+    assert len(texts_of(scorer)) == len(rows)
     monkeypatch.setattr(memory.Memory, "fed", lambda *_: pytest.fail("read again"))
     np.testing.assert_allclose(scorer.score(light.USER, rows), wanted, atol=1e-7)
     np.testing.assert_allclose(scorer.score(light.USER, rows[::-1]), wanted[::-1], atol=1e-7)
@@ -83,6 +84,14 @@ def test_lists_with_what_is_no_id(light, scorer, genres):
     assert isinstance(good, np.ndarray)
     wrong = same(scorer, body_of(light, '{"user": USER, "candidates": [{%s[1]}, {%s%s}]}' % (ad, ad, genres)))  # noqa: UP031
     assert isinstance(wrong, tuple)
+
+
+def test_candidates_that_were_forgotten_meanwhile(light, scorer, monkeypatch):
+    monkeypatch.setattr(memory, "REMEMBERED", 12)
+    rows = rows_of(light)
+    for begin in (0, 4, 10, 2, 8, 0):
+        same(scorer, json.dumps({"user": light.USER, "candidates": rows[begin : begin + 9]}).encode())
+        assert 0 < len(texts_of(scorer)) <= 12
 
 
 def test_one_new_candidate_is_read_alone(light, scorer, monkeypatch):
