@@ -62,11 +62,14 @@ def serve(
     # Keras and the vocabularies are here to stay: to look through them for garbage takes longer than many requests.
     gc.collect()
     gc.freeze()
-    asyncio.run(_run(app, listener, model, WATCH_SECONDS if watch else None))
+    config = _config(app)
+    # Of uvloop, where it is installed.
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_run(config, listener, model, WATCH_SECONDS if watch else None))
 
 
-async def _run(app: FastAPI, listener: socket.socket, model: ServedModel, watch_s: float | None) -> None:
-    config = uvicorn.Config(
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         access_log=False,
         log_level="warning",
@@ -75,6 +78,9 @@ async def _run(app: FastAPI, listener: socket.socket, model: ServedModel, watch_
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
     )
+
+
+async def _run(config: uvicorn.Config, listener: socket.socket, model: ServedModel, watch_s: float | None) -> None:
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     if hasattr(signal, "SIGHUP"):  # which Windows lacks
         signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(asked.set))

@@ -181,12 +181,27 @@ def test_answers_leave_at_once():
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+def test_the_loop_is_uvloops(served, monkeypatch):
+    from rocket_keras.service import server
+
+    uvloop, loops = pytest.importorskip("uvloop"), []
+
+    async def run(_, listener, *__):
+        loops.append(asyncio.get_running_loop())
+        listener.close()
+
+    monkeypatch.setattr(server, "_run", run)
+    monkeypatch.setattr(server.gc, "freeze", lambda: None)
+    server.serve(served[1], port=0, told=lambda _: None)
+    assert isinstance(loops[0], uvloop.Loop)
+
+
 def test_above_the_limit_of_connections_uvicorn_itself_refuses(make_service, served, monkeypatch):
     from rocket_keras.service import server
 
     async def run():
         with server._listener("127.0.0.1", 0) as listener:
-            running = asyncio.create_task(server._run(service.app, listener, service.model, None))
+            running = asyncio.create_task(server._run(server._config(service.app), listener, service.model, None))
             async with httpx.AsyncClient(base_url=server._address(listener), timeout=PATIENCE_S) as client:
                 first = await client.get("/readyz")  # and this connection stays open
                 async with httpx.AsyncClient(base_url=server._address(listener), timeout=PATIENCE_S) as another:
