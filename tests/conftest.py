@@ -1,3 +1,4 @@
+import gc
 import re
 import sys
 
@@ -11,6 +12,21 @@ from rocket_keras import Pair
 @pytest.fixture(autouse=True)
 def _seeded():
     keras.utils.set_random_seed(7)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imports_frozen():
+    """What is imported stays: no garbage collection has to look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _file_frozen():
+    """Nor at what the backend keeps of a file's models: searches and comparisons collect after every training."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

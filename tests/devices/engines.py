@@ -71,7 +71,7 @@ ENGINES = {"jax": jax_engine, "tensorflow": tensorflow_engine, "torch": torch_en
 def launch(backend, scenario, folder, timeout=600):
     """Run a scenario on two devices in fresh processes; return the file of each process's results."""
     environment = {**os.environ, "KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"}
-    environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    environment["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     store, files = folder / "store", [folder / f"{rank}.npz" for rank in range(PROCESSES[backend])]
     command = [sys.executable, "-W", "ignore", str(HERE / "scenarios.py"), scenario, str(store)]
     running = [
