@@ -67,7 +67,7 @@ def load(
     port: int, requests: list[bytes], rate: float | None, seconds: float, connections: int
 ) -> list[tuple[int, float, float]]:
     """Return status, milliseconds since it was due, and milliseconds since it was sent, of each request."""
-    free, busy = [Connection(port) for _ in range(connections)], list[Connection]()
+    free, busy = deque(Connection(port) for _ in range(connections)), list[Connection]()
     done, number, begin = list[tuple[int, float, float]](), 0, time.perf_counter()
     due = deque(begin + turn / rate for turn in range(int(rate * seconds))) if rate else deque[float]()
     while True:
@@ -75,7 +75,7 @@ def load(
         if rate is None and now < begin + seconds:
             due.extend([now] * (len(free) - len(due)))
         while free and due and due[0] <= now:
-            busy.append(free.pop())
+            busy.append(free.popleft())
             busy[-1].send(requests[number % len(requests)], due.popleft())
             number += 1
         if not busy and not due:

@@ -93,7 +93,7 @@ def net_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
 def scorer_bars(folder: Path, rounds: int) -> tuple[list[Any], dict[str, Any]]:
     """`Scorer.score` from raw values against the bare session on ready arrays: 16 columns of texts, half the user's.
 
-    The session runs the whole net. The Scorer has met the candidates before, but for those of "new"; these, and requests
+    The session runs the whole net. The Scorer has met the candidates, but for those of "new"; these, and requests
     in JSON, are timed apart, because they leave little of the others' data in the processor's cache.
     """
     light, encoder, user_inputs, catalogue, requests = scorer_net(50)

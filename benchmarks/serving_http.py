@@ -1,12 +1,14 @@
 """Measures the scoring service against the scorer in a process: p99 at half of what it can do, and twice that load.
 
-KERAS_BACKEND=jax python benchmarks/serving_http.py [--seconds 8]
+KERAS_BACKEND=jax python benchmarks/serving_http.py [--seconds 6] [--rounds 5]
 
-200 candidates a request, one thread; the service and the load are processes of their own on loopback.
+200 candidates a request, one thread; the service and the load are processes of their own on loopback, each on a core of
+its own where the system can do that. A round measures the scorer, the service, and a server that does nothing, in turn.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,12 +23,16 @@ from serving import CANDIDATES, bar, scorer_net
 from rocket_keras import Scorer, export_light
 
 DEADLINE_MS = 50.0
-LOAD = Path(__file__).with_name("http_load.py")
+LOAD, FLOOR = (Path(__file__).with_name(f"http_{name}.py") for name in ("load", "floor"))
+WARM_UP = 0.2
+"""Share of each measurement that does not count."""
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each load")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each load")
+    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     light, encoder, once, catalogue, picked = scorer_net(50)
     requests = [(user, [catalogue[place] for place in places]) for user, places in picked]
@@ -34,30 +40,36 @@ def main() -> None:
         file = export_light(light, Path(folder) / "light.onnx", encoder=encoder, once=once)
         bodies = Path(folder) / "bodies.json"
         bodies.write_text(json.dumps([{"user": user, "candidates": rows} for user, rows in requests]))
-        inside = in_process(Scorer(file), requests, arguments.seconds)
-        command = [sys.executable, "-m", "rocket_keras_start", "serve", str(file), "--port", "0"]
-        command += ["--deadline-ms", str(DEADLINE_MS), "--no-watch"]
-        service = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        options = ["--port", "0", "--deadline-ms", str(DEADLINE_MS), "--no-watch"]
+        service = started([sys.executable, "-m", "rocket_keras_start", "serve", str(file), *options])
+        floor = started([sys.executable, str(FLOOR), "0"])
         try:
             port = int(service.stdout.readline().split()[0].rpartition(":")[2])
-            send(port, bodies, None, 2.0, 8)  # warms up
+            idle = int(floor.stdout.readline())
+            for one in (port, idle):
+                send(one, bodies, None, 2.0, 8)  # warms up
             full = send(port, bodies, None, arguments.seconds, 8)
             most = full["statuses"]["200"] / full["seconds"]
-            half = send(port, bodies, most / 2, arguments.seconds, 64)
+            rounds = taken_in_turn(
+                Scorer(file), requests, {"http": port, "http, nothing done": idle}, bodies, most / 2, arguments
+            )
             before = memory_mb(service.pid)
             twice = send(port, bodies, 2 * most, arguments.seconds, 256)
             again = send(port, bodies, 2 * most, arguments.seconds, 256)
             after = memory_mb(service.pid)
             alive = send(port, bodies, 10.0, 1.0, 1)["statuses"] == {"200": 10}
         finally:
+            floor.terminate()
             service.terminate()
             status = service.wait(timeout=60)
-    p99 = {"in process": inside, "http": float(np.quantile(half["since_due_ms"], 0.99))}
+            floor.wait(timeout=60)
+    p50, p99 = ({k: float(np.median([np.quantile(t, q) for t in v])) for k, v in rounds.items()} for q in (0.5, 0.99))
+    most_ms = DEADLINE_MS + p99["in process"]
     late = max(float(np.quantile(one["since_sent_ms"], 0.999)) for one in (twice, again))
     others = {s for one in (twice, again) for s in one["statuses"]} - {"200", "503"}
     bars = [
         bar("HTTP p99 at half of the saturation / p99 in the process", p99["http"] / p99["in process"], 3.0),
-        bar("p99.9 ms of the answered at twice the saturation, deadline and one request", late, DEADLINE_MS + inside),
+        bar("p99.9 ms of the answered at twice the saturation, deadline and one request", late, most_ms),
         bar("resident memory after / before twice the saturation", after / before, 1.1),
         {"what": "answers at twice the saturation that are neither 200 nor 503", "value": len(others),
          "limit": "<= 0", "holds": not others},
@@ -68,8 +80,9 @@ def main() -> None:
         print(f"{'holds ' if one['holds'] else 'MISSED'} {one['what']}: {one['value']} {one['limit']}", file=sys.stderr)
     told = {
         "saturation_per_s": most,
+        "p50_ms": p50,
         "p99_ms": p99,
-        "http_p50_ms": float(np.median(half["since_due_ms"])),
+        "p99_ms_of_rounds": {name: [float(np.quantile(times, 0.99)) for times in one] for name, one in rounds.items()},
         "statuses_at_twice": [one["statuses"] for one in (twice, again)],
         "memory_mb": [before, after],
         "candidates": CANDIDATES,
@@ -77,20 +90,50 @@ def main() -> None:
     print(json.dumps({"name": "serving_http", "backend": keras.backend.backend(), "bars": bars, **told}))
 
 
-def in_process(scorer: Scorer, requests: list[Any], seconds: float) -> float:
-    """The p99 milliseconds of `Scorer.score`."""
+def taken_in_turn(
+    scorer: Scorer, requests: list[Any], ports: dict[str, int], bodies: Path, rate: float, arguments: Any
+) -> dict[str, list[list[float]]]:
+    """The milliseconds of requests in the process and to each server, by round."""
+    rounds: dict[str, list[list[float]]] = {"in process": [], **{name: [] for name in ports}}
+    for _ in range(arguments.rounds):
+        rounds["in process"].append(in_process(scorer, requests, arguments.seconds))
+        for name, port in ports.items():
+            rounds[name].append(counted(send(port, bodies, rate, arguments.seconds, 16)["since_due_ms"]))
+    return rounds
+
+
+def started(command: list[str]) -> "subprocess.Popen[str]":
+    """Start a server on the first core."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    on_core(process.pid, 0)
+    return process
+
+
+def on_core(process: int, place: int) -> None:
+    if len(CORES) > 1:
+        os.sched_setaffinity(process, {CORES[place]})
+
+
+def counted(times: list[float]) -> list[float]:
+    return times[int(WARM_UP * len(times)) :]
+
+
+def in_process(scorer: Scorer, requests: list[Any], seconds: float) -> list[float]:
+    """The milliseconds of `Scorer.score`."""
+    on_core(0, 0)
     times, end, number = [], time.perf_counter() + seconds, 0
     while time.perf_counter() < end:
         begin = time.perf_counter()
         scorer.score(*requests[number % len(requests)])
         times.append(1e3 * (time.perf_counter() - begin))
         number += 1
-    return float(np.quantile(times[len(times) // 10 :], 0.99))
+    return counted(times)
 
 
 def send(port: int, bodies: Path, rate: float | None, seconds: float, connections: int) -> dict[str, Any]:
     command = [sys.executable, str(LOAD), str(port), str(bodies), "--seconds", str(seconds)]
     command += ["--connections", str(connections), *(["--rate", str(rate)] if rate else [])]
+    on_core(0, -1)  # this process, and so the one that it starts
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 

@@ -1,6 +1,6 @@
 """ONNX files in ONNX Runtime, on the CPU; its many exceptions as one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,14 @@ import numpy as np
 from rocket_keras.extras import require
 
 
-def onnx_session(path: str | Path | bytes, threads: int = 1) -> Any:
-    """Open an ONNX file, or the bytes of one, in ONNX Runtime on the CPU with so many threads.
+def onnx_session(path: str | Path, threads: int = 1, shared: Mapping[str, Any] | None = None) -> Any:
+    """Open an ONNX file in ONNX Runtime on the CPU with so many threads.
+
+    Args:
+        path: The file.
+        threads: How many.
+        shared: Weights of the file, `OrtValue` by name, that the session shall use instead of a copy of its own. They
+            must live as long as the session.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -19,36 +25,40 @@ def onnx_session(path: str | Path | bytes, threads: int = 1) -> Any:
         ImportError: ONNX Runtime is missing.
     """
     runtime = require("onnxruntime", "serve")
-    if not isinstance(path, bytes) and not Path(path).is_file():
+    if not Path(path).is_file():
         raise FileNotFoundError(f"expected an ONNX file at {path}, received no such file; write it with export_light")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    for name, value in (shared or {}).items():
+        options.add_initializer(name, value)
     try:
-        source = path if isinstance(path, bytes) else str(path)
-        return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except _runtime_errors() as error:
-        name = "bytes" if isinstance(path, bytes) else path
         raise ValueError(
-            f"expected an ONNX file that ONNX Runtime can run, received {name} ({' '.join(str(error).split())[:200]}); "
+            f"expected an ONNX file that ONNX Runtime can run, received {path} ({' '.join(str(error).split())[:200]}); "
             "the file is cut or another one, so export it again"
         ) from error
 
 
-def onnx_run(session: Any, feed: dict[str, np.ndarray], outputs: Sequence[str] | None = None) -> np.ndarray:
+def onnx_run(session: Any, feed: dict[str, np.ndarray]) -> np.ndarray:
     """Return the net's first output.
-
-    Args:
-        session: ONNX Runtime's session.
-        feed: Arrays by input name.
-        outputs: Its name alone, in a list, where the net has others that nobody needs.
 
     Raises:
         ValueError: The runtime refuses the inputs. One line.
     """
+    return onnx_run_all(session, feed)[0]
+
+
+def onnx_run_all(session: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the net's outputs.
+
+    Raises:
+        ValueError: As `onnx_run`.
+    """
     try:
-        return session.run(outputs, feed)[0]
+        return session.run(None, feed)
     except _runtime_errors() as error:
         raise ValueError(f"ONNX Runtime refuses the inputs: {' '.join(str(error).split())[:200]}") from error
 

@@ -1,4 +1,4 @@
-"""An ONNX graph in two: what is computed of a candidate alone, or of the user alone, and what needs both.
+"""An ONNX graph in three: what is computed of a candidate alone, of the user alone, and what needs both.
 
 It is meant for graphs that `write_onnx` wrote: an operator that is not known to compute each row for itself counts as
 one that needs both.
@@ -26,10 +26,10 @@ WORTH_IT = 4096
 
 @dataclass(frozen=True)
 class Sides:
-    """A graph in two.
+    """A graph in three: a candidate's own part, the user's own part, and the rest.
 
     Attributes:
-        candidate: Tensors that are computed of a candidate alone, one row each.
+        candidate: Tensors that are computed of a candidate alone, one row each; inputs may be among them.
         user: Tensors that are computed of the user alone.
         multiply_adds: How many a candidate's own part takes in products with weights, for one candidate.
     """
@@ -41,15 +41,32 @@ class Sides:
     _nodes: tuple[Any, ...]
     _rest: tuple[Any, ...]
 
-    def ahead(self) -> bytes:
-        """Return the whole model, serialized, with `candidate` and `user` among its outputs."""
-        graph, value_info = self._model.graph, require("onnx", "serve").ValueInfoProto
-        inputs = {value.name for value in graph.input}
-        ends = [value_info(name=name) for name in (*self.candidate, *self.user) if name not in inputs]
-        return self._written(self._nodes, graph.input, [graph.output[0], *ends])
+    @property
+    def output(self) -> tuple[str, ...]:
+        """The net's output."""
+        return (self._model.graph.output[0].name,)
 
-    def rest(self, types: Mapping[str, tuple[Any, Sequence[Any]]]) -> bytes:
-        """Return the model from those tensors to the output, serialized.
+    def input_types(self) -> dict[str, tuple[Any, list[Any]]]:
+        """Return NumPy type and shape of each input."""
+        to_numpy = require("onnx", "serve").helper.tensor_dtype_to_np_dtype
+        kinds = {value.name: value.type.tensor_type for value in self._model.graph.input}
+        return {
+            name: (to_numpy(kind.elem_type), [size.dim_param or size.dim_value for size in kind.shape.dim])
+            for name, kind in kinds.items()
+        }
+
+    def part(self, ends: Sequence[str]) -> Any:
+        """Return the model that computes those of these tensors that are no inputs; None where all are."""
+        values = {value.name: value for value in self._model.graph.input}
+        ends = [name for name in ends if name not in values]
+        nodes = _needed(self._nodes, ends)
+        used = {name for node in nodes for name in node.input}
+        value_info = require("onnx", "serve").ValueInfoProto
+        outputs = [value_info(name=name) for name in ends]
+        return self._written(nodes, [values[name] for name in values if name in used], outputs) if ends else None
+
+    def rest(self, types: Mapping[str, tuple[Any, Sequence[Any]]]) -> Any:
+        """Return the model from those tensors to the output.
 
         Args:
             types: NumPy type and shape of each of them.
@@ -59,13 +76,12 @@ class Sides:
         inputs = [helper.make_tensor_value_info(n, kinds[n], types[n][1]) for n in (*self.candidate, *self.user)]
         return self._written(self._rest, inputs, self._model.graph.output[:1])
 
-    def _written(self, nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> bytes:
+    def _written(self, nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
         helper, model = require("onnx", "serve").helper, self._model
         used = {name for node in nodes for name in node.input}
         weights = [weight for weight in model.graph.initializer if weight.name in used]
         graph = helper.make_graph(nodes, model.graph.name, inputs, outputs, weights)
-        opset = list(model.opset_import)
-        return helper.make_model(graph, opset_imports=opset, ir_version=model.ir_version).SerializeToString()
+        return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
 
 def split_by_side(model: Any, mine: Collection[str]) -> Sides | None:
@@ -85,7 +101,7 @@ def split_by_side(model: Any, mine: Collection[str]) -> Sides | None:
             nodes.append(node)
             side.update(dict.fromkeys(node.output, _side(node, side)))
     output = graph.output[0].name
-    rest = _needed([node for node in nodes if side[node.output[0]] in (BOTH, CONSTANT)], output)
+    rest = _needed([node for node in nodes if side[node.output[0]] in (BOTH, CONSTANT)], [output])
     rows = {name for node in rest if node.op_type != "Shape" for name in node.input if side[name] == CANDIDATE}
     kernels = [
         weights.get(node.input[1], ())
@@ -134,9 +150,9 @@ def _side(node: Any, side: Mapping[str, str]) -> str:
     return found.pop() if found else CONSTANT
 
 
-def _needed(nodes: Sequence[Any], output: str) -> list[Any]:
-    """Return the nodes that the output needs, in their order."""
-    needed, kept = {output}, list[Any]()
+def _needed(nodes: Sequence[Any], ends: Collection[str]) -> list[Any]:
+    """Return the nodes that these tensors need, in their order."""
+    needed, kept = set(ends), list[Any]()
     for node in reversed(nodes):
         if needed & set(node.output):
             kept.insert(0, node)

@@ -1,22 +1,22 @@
 """What a net computes of a candidate alone: it is computed when the candidate is met first, and remembered."""
 
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rocket_keras.extras import require
 from rocket_keras.onnx_graph.sides import Sides, split_by_side
-from rocket_keras.onnx_runtime import numpy_type, onnx_run, onnx_session
+from rocket_keras.onnx_runtime import numpy_type, onnx_run_all, onnx_session
 
 AT_ONCE = 4096
 """Candidates that are computed at once: more of them take more memory, not less time."""
 
 
 class Ahead:
-    """A net in two: up to where candidate and user meet, and from there on.
-
-    Both are exact up to rounding. The weights are in memory once, but for those behind the meeting.
+    """A net in three: a candidate's own part, the user's own part, and what needs both. Exact up to rounding.
 
     Args:
         sides: The net.
@@ -24,20 +24,17 @@ class Ahead:
     """
 
     def __init__(self, sides: Sides, threads: int = 1) -> None:
-        self.session = onnx_session(sides.ahead(), threads)
-        self._candidate, self._user = list(sides.candidate), list(sides.user)
-        inputs = self.session.get_inputs()
-        # One row of zeros for what a part does not need and the runtime asks for.
-        self._nothing = {i.name: np.zeros([1, *i.shape[1:]], numpy_type(i)) for i in inputs}
-        values = {value.name: value for value in [*inputs, *self.session.get_outputs()]}
-        types = {n: (numpy_type(values[n]), values[n].shape) for n in self._candidate + self._user}
-        self._rest = onnx_session(sides.rest(types), threads)
-        self._part = require("onnxruntime", "serve").RunOptions()
-        self._part.only_execute_path_to_fetches = True
+        models = {name: sides.part(ends) for name, ends in (("candidate", sides.candidate), ("user", sides.user))}
+        # A table of fields of both: not twice in memory.
+        self._shared = _tables_of_both(*models.values())
+        self._candidate = _Part(models["candidate"], sides.candidate, threads, self._shared)
+        self._user = _Part(models["user"], sides.user, threads, self._shared)
+        types = sides.input_types() | self._candidate.types | self._user.types
+        self._rest = _Part(sides.rest(types), sides.output, threads)
 
     @classmethod
     def of(cls, model: Any, mine: Collection[str], threads: int = 1) -> "Ahead | None":
-        """Return the net in two; None where a candidate's own part is not worth it.
+        """Return the net in three; None where a candidate's own part is not worth it.
 
         Args:
             model: The ONNX model.
@@ -51,10 +48,10 @@ class Ahead:
         """Return what is computed of each candidate alone, `(candidates, ...)` each."""
         count = len(next(iter(inputs.values())))
         parts = [
-            self._fetch(self._candidate, {name: rows[begin : begin + AT_ONCE] for name, rows in inputs.items()})
+            self._candidate.run({name: rows[begin : begin + AT_ONCE] for name, rows in inputs.items()})
             for begin in range(0, count, AT_ONCE)
         ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in self._candidate}
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def logits(self, candidates: Mapping[str, np.ndarray], user: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the net's output, `(candidates, logits)`.
@@ -63,11 +60,45 @@ class Ahead:
             candidates: What is computed of each candidate alone.
             user: The user's inputs, one row each.
         """
-        return onnx_run(self._rest, {**candidates, **self._fetch(self._user, user)})
+        (logits,) = self._rest.run({**candidates, **self._user.run(user)}).values()
+        return logits
 
-    def _fetch(self, names: list[str], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        found = {name: inputs[name] for name in names if name in inputs}
-        rest = [name for name in names if name not in found]
-        if rest:
-            found |= zip(rest, self.session.run(rest, {**self._nothing, **inputs}, self._part), strict=True)
+
+class _Part:
+    """A part of a net.
+
+    Args:
+        model: The ONNX model; None where there is nothing to compute.
+        ends: Tensors that it gives; its inputs may be among them.
+        threads: Threads of ONNX Runtime.
+        shared: Tables that are in memory once for several parts.
+    """
+
+    def __init__(self, model: Any, ends: Sequence[str], threads: int, shared: Mapping[str, Any] | None = None) -> None:
+        self._session, self._ends, self.types = None, list(ends), dict[str, tuple[Any, Sequence[Any]]]()
+        self._inputs, self._computed = list[str](), list[str]()
+        if model is None:
+            return
+        with tempfile.TemporaryDirectory() as folder:  # the runtime keeps the bytes that it is given
+            path = Path(folder) / "part.onnx"
+            require("onnx", "serve").save(model, str(path))
+            self._session = onnx_session(path, threads, shared)
+        self._inputs = [value.name for value in self._session.get_inputs()]
+        self._computed = [value.name for value in self._session.get_outputs()]
+        self.types = {value.name: (numpy_type(value), value.shape) for value in self._session.get_outputs()}
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return its tensors, by name."""
+        found = {name: inputs[name] for name in self._ends if name in inputs}
+        if self._session is not None:
+            feed = {name: inputs[name] for name in self._inputs}
+            found |= zip(self._computed, onnx_run_all(self._session, feed), strict=True)
         return found
+
+
+def _tables_of_both(*models: Any) -> dict[str, Any]:
+    """Return the tables that two models have in common, as ONNX Runtime takes them."""
+    weights = [{} if m is None else {w.name: w for w in m.graph.initializer if len(w.dims) == 2} for m in models]
+    to_array, value = require("onnx", "serve").numpy_helper.to_array, require("onnxruntime", "serve").OrtValue
+    common = {name: to_array(weight) for name, weight in weights[0].items() if name in weights[1]}
+    return {name: value.ortvalue_from_numpy(array) for name, array in common.items()}

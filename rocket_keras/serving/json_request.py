@@ -32,6 +32,18 @@ def read_json(text: bytes) -> Any:
         raise RequestError("no_json", f"expected JSON, received something else: {error}; mend the body") from None
 
 
+def read_candidate(text: bytes) -> dict[str, Any]:
+    """Read a candidate's text, which has lost its braces, as deep in brackets as it stood in the body.
+
+    Raises:
+        RequestError: It is no object.
+    """
+    content = read_json(b"[[{" + text + b"}]]")
+    if len(content) != 1 or len(content[0]) != 1:  # `}, {` or `}], [{` in it
+        raise RequestError("no_json", "expected one candidate, received several; mend the body")
+    return content[0][0]
+
+
 def user_and_candidates(content: Any) -> tuple[Any, list[Any]]:
     """Return the two parts of a request.
 

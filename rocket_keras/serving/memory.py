@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rocket_keras.serving.ahead import Ahead
-from rocket_keras.serving.json_request import read_json
+from rocket_keras.serving.json_request import read_candidate
 from rocket_keras.serving.readers import LONGEST, REMEMBERED, Reader
 
 REMEMBERED_BYTES = 64 * 1024 * 1024
@@ -55,7 +55,7 @@ class Memory:
 
     def __init__(self, names: tuple[str, ...], readers: Mapping[str, Reader], ahead: Ahead | None = None) -> None:
         self.names, self.ahead, self._readers = names, ahead, readers
-        self._known, self._lock = _Known(), threading.Lock()
+        self._known, self._lock, self._most = _Known(), threading.Lock(), REMEMBERED
         get = itemgetter(*names)
         self._key = get if len(names) > 1 else lambda candidate: (get(candidate),)
 
@@ -80,7 +80,8 @@ class Memory:
             places = np.fromiter(map(known.places.get, keys), np.intp)
         except (KeyError, TypeError, IndexError):  # one that is new, has a list, lacks a column, or is no mapping
             return None
-        return self._at(known, places)
+        # Again: another thread may have met a 1 meanwhile.
+        return None if known.truth else self._at(known, places)
 
     def find_texts(self, texts: Sequence[bytes]) -> tuple[Rows, Counter[str]] | None:
         """Return what `read` would of candidates whose JSON texts are given without braces; new ones are read.
@@ -93,6 +94,8 @@ class Memory:
             return self._at(known, np.fromiter(map(met.get, texts), np.intp, len(texts)))
         except TypeError:  # a new one
             new = list(dict.fromkeys(text for text in texts if text not in met))
+        if len(new) > self._most or max(map(len, new)) > LONGEST:
+            return None
         try:
             keys = self._keys_of(new)
             self.read(keys)
@@ -103,7 +106,7 @@ class Memory:
         with self._lock:
             if len(known.texts) + len(new) > REMEMBERED:
                 known.texts = {}
-            known.texts |= {text: place for text, place in found.items() if len(text) <= LONGEST}
+            known.texts |= found
         places = [found[text] if text in found else met[text] for text in texts]
         return self._at(known, np.array(places, np.intp))
 
@@ -113,7 +116,7 @@ class Memory:
         Raises:
             ValueError, KeyError: One is no object with these columns.
         """
-        candidates = [read_json(b"{" + text + b"}") for text in texts]
+        candidates = list(map(read_candidate, texts))
         if {len(self.names)} != set(map(len, candidates)):
             raise ValueError("other columns")
         return [self._key(candidate) for candidate in candidates]
@@ -159,10 +162,11 @@ class Memory:
         except TypeError:  # lists in a list
             return
         values = set(chain.from_iterable(new))
-        values = values.union(*(value for value in values if isinstance(value, tuple)))
-        if len(self.names) * max((len(value) for value in values if isinstance(value, str)), default=0) > LONGEST:
-            new = {key: row for key, row in new.items() if _length(key) <= LONGEST}
-        most = min(REMEMBERED, REMEMBERED_BYTES // sum(rows[0].nbytes for rows in found.values()))
+        lists = [value for value in values if isinstance(value, tuple)]
+        values = values.union(*lists)
+        if lists or len(self.names) * max(map(_characters, values), default=0) > LONGEST:
+            new = {key: row for key, row in new.items() if sum(map(_characters, _flat(key))) <= LONGEST}
+        most = self._most = min(REMEMBERED, REMEMBERED_BYTES // sum(rows[0].nbytes for rows in found.values()))
         if not 0 < len(new) <= most:
             return
         if len(known.places) + len(new) > most:
@@ -207,5 +211,5 @@ def _flat(key: Key) -> Iterator[Any]:
     return chain.from_iterable(value if isinstance(value, list | tuple) else (value,) for value in key)
 
 
-def _length(key: Key) -> int:
-    return sum(len(value) for value in _flat(key) if isinstance(value, str))
+def _characters(value: Any) -> int:
+    return len(value) if isinstance(value, str) else len(str(value))

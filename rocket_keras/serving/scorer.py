@@ -17,7 +17,7 @@ from rocket_keras.onnx_runtime import onnx_run, onnx_session
 from rocket_keras.serving.ahead import Ahead
 from rocket_keras.serving.artefact import KEY, read_artefact
 from rocket_keras.serving.catalogue import Catalogue
-from rocket_keras.serving.json_request import cut, read_json, user_and_candidates
+from rocket_keras.serving.json_request import cut, read_candidate, read_json, user_and_candidates
 from rocket_keras.serving.memory import Key, Memory, Rows
 from rocket_keras.serving.readers import Reader
 from rocket_keras.serving.request import (
@@ -69,7 +69,9 @@ class Scorer:
     ) -> None:
         self.sha256 = check_seal(path, KEY)
         self.max_candidates = max_candidates
-        session, model = onnx_session(path, threads), require("onnx", "serve").load(str(path))
+        session = onnx_session(path, threads)
+        once = {value.name for value in session.get_inputs() if value.shape[:1] in ([1], [USER_BATCH])}
+        model = require("onnx", "serve").load(str(path)) if once else None
         if check_seal(path, KEY) != self.sha256:
             raise ValueError(f"expected {path} to stay while it is opened, received another file; open it again")
         artefact = read_artefact(session, path)
@@ -84,10 +86,10 @@ class Scorer:
         fields = _fields_of(session.get_inputs(), encoder, path)
         self._readers = {field.name: Reader(field, encoder, number_texts) for field in fields}
         self.columns = raw_columns(fields, frozenset(artefact.once))
-        self._once = {value.name for value in session.get_inputs() if value.shape[0] in (1, USER_BATCH)}
-        self._ahead = Ahead.of(model, self._readers.keys() - self._once, threads) if self._once else None
-        # The net in two has all weights as well: not twice in memory.
-        self._session, self._output = self._ahead.session if self._ahead else session, [session.get_outputs()[0].name]
+        self._once = once
+        self._ahead = Ahead.of(model, self._readers.keys() - once, threads) if once else None
+        # The net in three has all weights as well: not twice in memory.
+        self._session = None if self._ahead else session
         self._vocabulary = sha256(f"{artefact.encoder} {list(self._readers)}".encode()).hexdigest()
         self._places = {name: column.place for name, column in self.columns.items()}
         self._memories: dict[frozenset[str], Memory] = {}
@@ -134,7 +136,7 @@ class Scorer:
         """Return the scores; None where the texts do not tell what is wrong, or can only be read as a whole."""
         try:
             check_count(len(texts), self.max_candidates)
-            names = candidate_names([read_json(b"{" + texts[0] + b"}")])
+            names = candidate_names([read_candidate(texts[0])])
             self._check_columns(user, names)
         except RequestError:
             return None
@@ -196,7 +198,7 @@ class Scorer:
         memory = self._memories.get(chosen)
         if memory is None:
             readers = {name: reader for name, reader in self._readers.items() if reader.column in chosen}
-            # The net in two wants of the candidates all inputs that are not the user's.
+            # The net in three wants of the candidates all inputs that are not the user's.
             ahead = self._ahead if readers.keys() == self._readers.keys() - self._once else None
             memory = Memory(tuple(name for name in self.columns if name in chosen), readers, ahead)
             kept = self._memories if len(self._memories) < MEMORIES else {}
@@ -212,7 +214,11 @@ class Scorer:
             return ahead.logits(rows, user)
         count = len(next(iter(rows.values())))
         mine = {name: row if name in self._once else np.repeat(row, count, axis=0) for name, row in user.items()}
-        return onnx_run(self._session, {**rows, **mine}, self._output)
+        if self._ahead:
+            own = self._readers.keys() - self._once
+            made = self._ahead.candidates({name: (rows | mine)[name] for name in own})
+            return self._ahead.logits(made, {name: mine[name] for name in self._once})
+        return onnx_run(self._session, {**rows, **mine})
 
     @staticmethod
     def _read(memory: Memory, keys: Sequence[Key]) -> tuple[Rows, Counter[str]]:

@@ -23,10 +23,10 @@ def served(tmp_path_factory):
     return made_up.write(path), path
 
 
-@pytest.fixture(params=["whole", "in two"])
+@pytest.fixture(params=["whole", "in three"])
 def scorer(request, served, monkeypatch):
     """A scorer of that file, which has read nothing; of so small a net it computes nothing ahead unless told to."""
-    if request.param == "in two":
+    if request.param == "in three":
         monkeypatch.setattr(sides, "WORTH_IT", 1)
     scorer = Scorer(served[1])
     assert (scorer._ahead is None) == (request.param == "whole")

@@ -12,6 +12,7 @@ from rocket_keras.onnx_graph import sides
 from rocket_keras.onnx_runtime import onnx_run, onnx_session
 from rocket_keras.serving import memory
 from rocket_keras.serving.ahead import Ahead
+from rocket_keras.serving.fastest import medians_ms
 
 pytest.importorskip("onnxruntime")
 TOWERS = ("mlp", "mlp_ensemble", "two_tower", "wide_deep", "deepfm", "dcnv2")
@@ -37,7 +38,7 @@ def export(light, path, tower, once):
 
 @pytest.mark.parametrize("once", [False, True], ids=["rows", "request"])
 @pytest.mark.parametrize("tower", TOWERS)
-def test_the_net_in_two_says_what_it_says_as_a_whole(light, tmp_path, monkeypatch, tower, once):
+def test_the_net_in_three_says_what_it_says_as_a_whole(light, tmp_path, monkeypatch, tower, once):
     monkeypatch.setattr(sides, "WORTH_IT", 1)
     path = export(light, tmp_path / "light.onnx", tower, once)
     whole, rows = onnx_session(path), requests_of(light)
@@ -118,6 +119,23 @@ def test_what_is_remembered_is_bounded_in_bytes(tmp_path, monkeypatch):
         assert 0 < len(known.places) <= 10
     for ad, scores in wanted.values():
         np.testing.assert_allclose(scorer.score({"user_0": "a"}, [ad]), scores, atol=1e-7)
+
+
+def test_a_table_that_both_sides_look_up_is_in_memory_once(tmp_path):
+    ahead = Scorer(wide_net(tmp_path / "light.onnx", (128, 8)))._ahead
+    assert [value.shape() for value in ahead._shared.values()] == [[36, 16]]
+
+
+def test_files_are_timed_as_a_scorer_runs_them(tmp_path, monkeypatch):
+    path, asked = wide_net(tmp_path / "light.onnx", (128, 8)), []
+    rows = {name: np.arange(8, dtype="int32") for name in ("user_0", "ad_0", "ad_1", "ad_2")}
+    logits = Ahead.logits
+    monkeypatch.setattr(Ahead, "logits", lambda self, *parts: asked.append(logits(self, *parts)) or asked[-1])
+    (median,) = medians_ms([path], rows, rounds=10)
+    assert median > 0
+    assert len(asked) == 11
+    wanted = onnx_run(onnx_session(path), {**rows, "user_0": rows["user_0"][:1]})
+    np.testing.assert_allclose(asked[0], wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_candidates_that_a_net_has_computed_are_its_own(light, tmp_path, monkeypatch):

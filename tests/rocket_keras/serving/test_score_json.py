@@ -36,6 +36,7 @@ def same(scorer, body):
 def body_of(light, text):
     """The text with a user and candidates in their places."""
     text = text.replace("USER", json.dumps(light.USER)).replace("LONG", "long" * 400)
+    text = text.replace("DEEP", "[" * 199 + "]" * 199)
     return text.replace("AD", '"ItemID": "ad 1", "Genres": "red", "Price": 1').encode()
 
 
@@ -63,7 +64,7 @@ def test_candidates_that_were_met_are_not_read_again(light, scorer, monkeypatch)
     whole = json.dumps({"user": light.USER, "candidates": rows}).encode()
     some = json.dumps({"user": {**light.USER, "UserID": 3}, "candidates": rows[5:9]}).encode()
     scorer.score_json(whole)
-    monkeypatch.setattr(memory, "read_json", lambda text: pytest.fail("read again"))
+    monkeypatch.setattr(memory, "read_candidate", lambda text: pytest.fail("read again"))
     np.testing.assert_allclose(scorer.score_json(some), scorer.score({**light.USER, "UserID": 3}, rows[5:9]), atol=1e-7)
 
 
@@ -97,9 +98,9 @@ def test_candidates_that_were_forgotten_meanwhile(light, scorer, monkeypatch):
 def test_one_new_candidate_is_read_alone(light, scorer, monkeypatch):
     rows, read = rows_of(light), []
     scorer.score_json(json.dumps({"user": light.USER, "candidates": rows[1:]}).encode())
-    monkeypatch.setattr(memory, "read_json", lambda text: read.append(text) or json_request.read_json(text))
+    monkeypatch.setattr(memory, "read_candidate", lambda text: read.append(text) or json_request.read_candidate(text))
     scorer.score_json(json.dumps({"user": light.USER, "candidates": rows}).encode())
-    assert [json.loads(text) for text in read] == [rows[0]]
+    assert [json.loads(b"{" + text + b"}") for text in read] == [rows[0]]
 
 
 def test_unseen_values_are_counted_in_every_request(light, scorer):
@@ -134,6 +135,9 @@ def test_unseen_values_are_counted_in_every_request(light, scorer):
         '{"ItemID": "ad 1", "Genres": "red"}, {AD}',
         '{AD}, {"ItemID": "ad 1", "Genres": "red"}',
         '{"ItemID": "LONG", "Genres": "red", "Price": 1}, {AD}',
+        '{"Price": DEEP, "ItemID": "ad 1", "Genres": "red", "Price": 1}',
+        '{"Price": 1}, {"Price": 1',
+        "{AD}], [{AD}",
         "",
     ],
 )

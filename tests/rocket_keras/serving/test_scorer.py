@@ -12,6 +12,7 @@ import zoo
 from rocket_keras import RequestError, Scorer, export_light
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import NumberField
+from rocket_keras.onnx_graph import sides
 from rocket_keras.serving import memory, readers
 
 pytest.importorskip("onnxruntime")
@@ -70,7 +71,9 @@ def test_the_order_of_columns_and_threads_change_nothing(light, served, scorer):
             close(part[1], wanted[part[0] :])
 
 
-def test_a_column_of_the_impression_may_stand_in_either_place(light, tmp_path):
+@pytest.mark.parametrize("worth_it", [1, 10**9], ids=["in three", "whole"])
+def test_a_column_of_the_impression_may_stand_in_either_place(light, tmp_path, monkeypatch, worth_it):
+    monkeypatch.setattr(sides, "WORTH_IT", worth_it)
     path = tmp_path / "light.onnx"
     encoder = light.with_side("context", "age", "hour", "price")
     model = light.write(path, encoder=encoder, once=("user", "history"))
@@ -85,6 +88,8 @@ def test_a_column_of_the_impression_may_stand_in_either_place(light, tmp_path):
     user = {name: value for name, value in light.USER.items() if name != "Age"}
     aged = [{**row, "Age": i % 3} for i, row in enumerate(rows)]
     close(scorer.score(user, aged), light.expected(model, user, aged))
+    ads = scorer.read(rows)
+    close(scorer.score(light.USER, ads.take([4, 2])), light.expected(model, light.USER, [rows[4], rows[2]]))
     bare = [{name: value for name, value in row.items() if name == "ItemID"} for row in rows]
     with pytest.raises(RequestError, match="expected 'Genres' in each candidate, received none"):
         scorer.score({**light.USER, "Price": 1}, bare)
@@ -209,6 +214,13 @@ def test_numbers_for_which_the_net_has_no_score_are_one_line(tmp_path):
     with pytest.raises(RequestError, match="candidate 1: expected numbers like those of the training") as error:
         scorer.score({}, [{"Price": 1}, {"Price": 1e18}])
     assert error.value.kind == "wrong_value"
+
+
+def test_long_lists_are_scored_but_not_kept(light, served, scorer):
+    for genres in (["blue"] * 400, list(range(1000))):
+        row = {"ItemID": "ad 1", "Genres": genres, "Price": 1}
+        close(scorer.score(light.USER, [row]), light.expected(served[0], light.USER, [row]))
+    assert not any(one._known.places for one in scorer._memories.values())
 
 
 def test_long_values_are_scored_but_not_kept(light, served, scorer):

@@ -1,0 +1,43 @@
+"""A server that reads a request's body and gives an answer as long as one of 200 scores, and does nothing else.
+
+python benchmarks/http_floor.py PORT
+
+What `http_load.py` measures of it is what this machine's network, its clock and the load itself take.
+"""
+
+import argparse
+import asyncio
+
+import uvloop
+
+BODY = b'{"model":"floor","scores":[' + b",".join([b"0.1234567890"] * 200) + b"]}"
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+class Floor(asyncio.Protocol):
+    """One connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
+        self.transport, self.request = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        """Answer once the body is there."""
+        self.request += data
+        head, found, body = self.request.partition(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        if found and len(body) >= next(int(one.split(b":")[1]) for one in lines if one.startswith(b"content-length")):
+            self.request = b""
+            self.transport.write(ANSWER)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("port", type=int)
+    server = await asyncio.get_running_loop().create_server(Floor, "127.0.0.1", parser.parse_args().port)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
