@@ -3,7 +3,8 @@
 KERAS_BACKEND=jax python benchmarks/serving_http.py [--seconds 6] [--rounds 5]
 
 200 candidates a request, one thread; the service and the load are processes of their own on loopback, each on a core of
-its own where the system can do that. A round measures the scorer, the service, and a server that does nothing, in turn.
+its own where the system can do that. A round measures, in turn, the scorer, the service, and a server that waits busily
+as long as the scorer takes.
 """
 
 import argparse
@@ -42,7 +43,8 @@ def main() -> None:
         bodies.write_text(json.dumps([{"user": user, "candidates": rows} for user, rows in requests]))
         options = ["--port", "0", "--deadline-ms", str(DEADLINE_MS), "--no-watch"]
         service = started([sys.executable, "-m", "rocket_keras_start", "serve", str(file), *options])
-        floor = started([sys.executable, str(FLOOR), "0"])
+        busy_ms = float(np.median(in_process(Scorer(file), requests, 1.0)))
+        floor = started([sys.executable, str(FLOOR), "0", "--busy-ms", str(busy_ms)])
         try:
             port = int(service.stdout.readline().split()[0].rpartition(":")[2])
             idle = int(floor.stdout.readline())
@@ -51,7 +53,7 @@ def main() -> None:
             full = send(port, bodies, None, arguments.seconds, 8)
             most = full["statuses"]["200"] / full["seconds"]
             rounds = taken_in_turn(
-                Scorer(file), requests, {"http": port, "http, nothing done": idle}, bodies, most / 2, arguments
+                Scorer(file), requests, {"http": port, "http, busy waiting": idle}, bodies, most / 2, arguments
             )
             before = memory_mb(service.pid)
             twice = send(port, bodies, 2 * most, arguments.seconds, 256)

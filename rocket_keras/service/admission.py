@@ -15,6 +15,12 @@ from rocket_keras.service.limits import Limits, Refused
 Answer = TypeVar("Answer")
 RECENT = 0.1
 """Weight of the latest turn in the mean time of one."""
+SETTLED = 50
+"""Turns after which that mean tells what a usual turn is."""
+FADES = 0.999
+"""What is left of the memory of a slow turn after each that follows."""
+ROOM = 0.1
+"""Share of the deadline, at most, that is left for a slow turn."""
 UNSEEN = 4
 """Turns of a request that its place in line does not show: before the service, which was at work, heard of it, its own,
 and that in which its answer leaves."""
@@ -30,12 +36,15 @@ class Line:
     Attributes:
         waiting: Requests in line, the one at work included.
         mean_s: Mean seconds of the latest turns: to read those who came meanwhile, and a request's work.
+        slow_s: Seconds by which the slowest of late turns was above the mean, as when the system took the core away: so
+            much of the deadline, up to a tenth, is left for such a turn, lest the answer is late.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.perf_counter) -> None:
         self._deadline_s, self._most, self._clock = limits.deadline_ms / 1e3, limits.max_waiting, clock
         self._turn = asyncio.Lock()
-        self.waiting, self.mean_s, self._done = 0, 0.0, -math.inf
+        self.waiting, self.mean_s, self.slow_s, self._done = 0, 0.0, 0.0, -math.inf
+        self._turns = 0
 
     async def run(self, work: Callable[[], Answer]) -> Answer:
         """Do the work when its turn has come.
@@ -47,7 +56,7 @@ class Line:
         heard = self._clock()
         came = heard - min(self.waiting, UNSEEN) * self.mean_s
         expected_s = heard - came + self.waiting * self.mean_s
-        if self.waiting >= self._most or expected_s > self._deadline_s:
+        if self.waiting >= self._most or expected_s > self._longest_s():
             raise self._overloaded(f"{self.waiting} requests in line, {1e3 * expected_s:.0f} ms of work")
         self.waiting += 1
         try:
@@ -55,16 +64,24 @@ class Line:
                 # Those who came in the meantime are heard before the work begins.
                 await asyncio.sleep(0)
                 begin = self._clock()
-                if begin - came > self._deadline_s:
+                if begin - came > self._longest_s():
                     raise self._overloaded(f"{1e3 * (begin - came):.0f} ms in line")
                 try:
                     return work()
                 finally:
                     end = self._clock()
-                    self.mean_s += RECENT * (end - max(heard, self._done) - self.mean_s)
+                    turn_s = end - max(heard, self._done)
+                    self._turns += 1
+                    if self._turns > SETTLED:
+                        self.slow_s = max(FADES * self.slow_s, turn_s - self.mean_s)
+                    self.mean_s += RECENT * (turn_s - self.mean_s)
                     self._done = end
         finally:
             self.waiting -= 1
+
+    def _longest_s(self) -> float:
+        """Return how long a request may have waited when its work begins."""
+        return self._deadline_s - min(self.slow_s, ROOM * self._deadline_s)
 
     def _overloaded(self, found: str) -> Refused:
         return Refused(

@@ -116,6 +116,21 @@ def test_one_slow_request_does_not_close_the_line(clock):
     assert run_all(line.run(clock.work(0.001, name="next"))) == ["next"]
 
 
+def test_room_is_left_for_a_turn_as_slow_as_one_of_late(clock):
+    line = Line(Limits(deadline_ms=100), clock)
+    for seconds in [0.001] * 200 + [0.007]:
+        run_all(line.run(clock.work(seconds)))
+    assert line.slow_s == pytest.approx(0.006, rel=0.01)
+    # A turn that is slower still leaves a tenth of the deadline.
+    for seconds, begun in ((0.085, True), (0.095, False)):
+        answers = run_all(line.run(clock.work(seconds)), line.run(clock.work(0.001, name="second")))
+        assert (answers[1] == "second") == begun
+        assert begun or isinstance(answers[1], Refused)
+    for _ in range(6000):
+        run_all(line.run(clock.work(0.001)))
+    assert line.slow_s < 0.001  # it is forgotten
+
+
 def test_work_that_fails_leaves_the_line(clock):
     def fails():
         raise KeyError("x")
