@@ -14,9 +14,10 @@ import numpy as np
 from rocket_keras.encoding import Encoder
 from rocket_keras.extras import require
 from rocket_keras.graph import inputs_of
-from rocket_keras.onnx_graph import USER_BATCH, Unwritable, write_onnx
+from rocket_keras.onnx_graph import Unwritable, write_onnx
 from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 from rocket_keras.pair import Pair
+from rocket_keras.serving.ahead import one_row_inputs
 from rocket_keras.serving.artefact import CHECKED_ROWS, Artefact, request_rows, write_artefact
 from rocket_keras.serving.request import USER, raw_columns
 
@@ -44,7 +45,8 @@ def export_light(
             and 1).
         encoder: What turns raw values into the net's inputs, as its JSON text or an object with `to_json()`; it goes
             into the ONNX file, where `Scorer` finds it, into the folder of a SavedModel, or beside the file. The ONNX
-            graph takes the user's inputs, as the encoder names them, as one row or as many as the others.
+            graph of all but small nets takes the user's inputs, as the encoder names them, as one row or as many as the
+            others.
         once: Names of the inputs that a request has once for all its candidates (the user's): ONNX then takes one row
             of them, and computes what follows from them alone once, their part of the first dense layer included.
         fold: Multiply the embedding tables of small vocabularies with their part of the first dense layer ahead of
@@ -84,7 +86,7 @@ def export_light(
             write(model, draft, rewrites)
             got = np.asarray(run(draft, request_rows(rows, once) if once else rows))
         _compare(path, got, expected)
-        if users := user_batch_inputs(draft) if either else ():
+        if users := one_row_inputs(onnx_session(draft)) if either else ():
             one = _one_user(rows, users)
             wanted = keras.ops.convert_to_numpy(model(_for_model(one), training=False))
             _compare(path, np.asarray(run(draft, request_rows(one, users))), wanted)
@@ -217,11 +219,6 @@ def _write_onnx(model: keras.Model, draft: Path, rewrites: Rewrites) -> None:
         exporter = {"jax": "jax2onnx", "tensorflow": "tf2onnx", "torch": "onnx"}[keras.backend.backend()]
         require(exporter, keras.backend.backend())
         model.export(str(draft), format="onnx", verbose=False)
-
-
-def user_batch_inputs(file: str | Path) -> tuple[str, ...]:
-    """Return the inputs of an ONNX file that may have one row, or as many as the others."""
-    return tuple(value.name for value in onnx_session(file).get_inputs() if value.shape[0] == USER_BATCH)
 
 
 def _run_onnx(draft: Path, rows: Any) -> Any:

@@ -31,12 +31,10 @@ class Sides:
     Attributes:
         candidate: Tensors that are computed of a candidate alone, one row each; inputs may be among them.
         user: Tensors that are computed of the user alone.
-        multiply_adds: How many a candidate's own part takes in products with weights, for one candidate.
     """
 
     candidate: tuple[str, ...]
     user: tuple[str, ...]
-    multiply_adds: int
     _model: Any
     _nodes: tuple[Any, ...]
     _rest: tuple[Any, ...]
@@ -114,7 +112,7 @@ def split_by_side(model: Any, mine: Collection[str]) -> Sides | None:
     rest = [_of_rows(node, side, min(rows)) for node in rest]
     used = {name for node in rest for name in node.input}
     candidate, user = (tuple(sorted(name for name in used if side[name] == kind)) for kind in (CANDIDATE, USER))
-    return Sides(candidate, user, multiply_adds, model, tuple(nodes), tuple(rest))
+    return Sides(candidate, user, model, tuple(nodes), tuple(rest))
 
 
 def _of_rows(node: Any, side: Mapping[str, str], rows: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rocket_keras.extras import require
+from rocket_keras.onnx_graph import USER_BATCH
 from rocket_keras.onnx_graph.sides import Sides, split_by_side
 from rocket_keras.onnx_runtime import numpy_type, onnx_run_all, onnx_session
 
@@ -94,6 +95,11 @@ class _Part:
             feed = {name: inputs[name] for name in self._inputs}
             found |= zip(self._computed, onnx_run_all(self._session, feed), strict=True)
         return found
+
+
+def one_row_inputs(session: Any) -> set[str]:
+    """Return the inputs of a net that have one row a request, or may have one."""
+    return {value.name for value in session.get_inputs() if value.shape[:1] in ([1], [USER_BATCH])}
 
 
 def _tables_of_both(*models: Any) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from rocket_keras.extras import require
-from rocket_keras.onnx_graph import USER_BATCH
 from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
-from rocket_keras.serving.ahead import Ahead
+from rocket_keras.serving.ahead import Ahead, one_row_inputs
 from rocket_keras.serving.artefact import request_rows
 
 
@@ -42,7 +41,7 @@ def _take(file: Path, rows: Mapping[str, Any] | Any, once: Sequence[str], thread
     """Return what answers a request."""
     session = onnx_session(file, threads)
     feed = onnx_feed(session, request_rows(rows, once) if once else rows)
-    user = {value.name for value in session.get_inputs() if value.name in once or value.shape[:1] == [USER_BATCH]}
+    user = one_row_inputs(session)
     ahead = Ahead.of(require("onnx", "serve").load(str(file)), feed.keys() - user, threads) if user else None
     if ahead is None:
         return lambda: onnx_run(session, feed)

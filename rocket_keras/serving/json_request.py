@@ -1,7 +1,6 @@
 """A request as JSON text, cut into its candidates' texts without reading them.
 
-A candidate that comes again has the same text again: to look 200 texts up takes a tenth of the time that reading 200
-objects takes.
+A candidate that comes again has the same text again, and to look a text up takes less time than to read an object.
 """
 
 import re

@@ -12,9 +12,8 @@ import numpy as np
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import Field, HistoryField, IdsField, NumberField
 from rocket_keras.extras import require
-from rocket_keras.onnx_graph import USER_BATCH
 from rocket_keras.onnx_runtime import onnx_run, onnx_session
-from rocket_keras.serving.ahead import Ahead
+from rocket_keras.serving.ahead import Ahead, one_row_inputs
 from rocket_keras.serving.artefact import KEY, read_artefact
 from rocket_keras.serving.catalogue import Catalogue
 from rocket_keras.serving.json_request import cut, read_candidate, read_json, user_and_candidates
@@ -70,7 +69,7 @@ class Scorer:
         self.sha256 = check_seal(path, KEY)
         self.max_candidates = max_candidates
         session = onnx_session(path, threads)
-        once = {value.name for value in session.get_inputs() if value.shape[:1] in ([1], [USER_BATCH])}
+        once = one_row_inputs(session)
         model = require("onnx", "serve").load(str(path)) if once else None
         if check_seal(path, KEY) != self.sha256:
             raise ValueError(f"expected {path} to stay while it is opened, received another file; open it again")
@@ -215,8 +214,8 @@ class Scorer:
         count = len(next(iter(rows.values())))
         mine = {name: row if name in self._once else np.repeat(row, count, axis=0) for name, row in user.items()}
         if self._ahead:
-            own = self._readers.keys() - self._once
-            made = self._ahead.candidates({name: (rows | mine)[name] for name in own})
+            inputs, own = rows | mine, self._readers.keys() - self._once
+            made = self._ahead.candidates({name: inputs[name] for name in own})
             return self._ahead.logits(made, {name: mine[name] for name in self._once})
         return onnx_run(self._session, {**rows, **mine})
 

@@ -75,7 +75,7 @@ def test_attention_to_a_users_history_is_computed_whole(light, tmp_path, monkeyp
 
 
 def wide_net(path, light_units=(64, 8)):
-    """Write a net whose candidates' part of the first layer has 48 x 64 multiply-adds, and return its scorer."""
+    """Export a net whose candidates' part of the first layer has 48 times its width of multiply-adds; the path."""
     sides_of = {"user_0": "user", "ad_0": "item", "ad_1": "item", "ad_2": "item"}
     values = tuple("abcdefgh")
     features = [zoo.Categorical(name, 9, 16, side) for name, side in sides_of.items()]
