@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from rocket_keras.graph import graph_model, output_activation, run_once
+from rocket_keras.graph import graph_model, run_once
+from rocket_keras.logits import refuse_squashed
 
 HEADS = ("light", "booster")
 
@@ -197,12 +198,7 @@ def _check_heads(light: keras.Model, booster: keras.Model) -> None:
     for head, model in zip(HEADS, (light, booster), strict=True):
         if len(model.outputs) != 1:
             raise ValueError(f"The {head} model must have one output, its logits. Received: {len(model.outputs)}.")
-        activation = output_activation(model)
-        if activation:
-            raise ValueError(
-                f"The {head} model must end in logits, but its last layer applies {activation}. Remove that activation "
-                "and use a loss with from_logits=True."
-            )
+        refuse_squashed(model, f"The {head} model")
     shapes = [tuple(model.outputs[0].shape) for model in (light, booster)]
     if shapes[0] != shapes[1]:
         raise ValueError(

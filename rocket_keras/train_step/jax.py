@@ -78,6 +78,51 @@ class TrainStep:
             self.predict_function = jax_mesh.of_this_process(self.predict_function)
         return self.predict_function
 
+    def _make_function(self, step_function: Any, concatenate_outputs: bool = False) -> Any:
+        """Make what `fit`, `evaluate` and `predict` call, and give the variables their values back where it raises.
+
+        Keras takes the values out of the variables for a run of steps, and loses them if a step fails.
+        """
+        states: list[Any] = []
+
+        def noted(state: Any, data: Any) -> Any:
+            states[:] = [state]
+            done: list[Any] = []
+            # Not a plain call: an interrupt during the step is raised when the call returns, before its result is
+            # assigned, and the values that went in are gone by then.
+            try:
+                done.extend(map(step_function, (state,), (data,)))
+            finally:
+                states.extend(after for _, after in done)
+            return done[0]
+
+        function = super()._make_function(noted, concatenate_outputs)
+
+        def step(state: Any, iterator: Any) -> Any:
+            states[:] = [state]
+            try:
+                return function(state, iterator)
+            except BaseException:
+                self._take_back(states[-1])
+                raise
+            finally:
+                states.clear()
+
+        return step
+
+    def _take_back(self, state: tuple[Any, ...]) -> None:
+        """Assign the values of a state to the variables, unless a step has used them up."""
+        owners = [self.trainable_variables, self.non_trainable_variables]
+        if len(state) == 4:
+            owners.append(self.optimizer.variables)
+        if len(state) > 2:
+            owners.append(self.metrics_variables)
+        for variables, values in zip(owners, state, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                if not value.is_deleted():
+                    variable.assign(value)
+        self._jax_state = None
+
     def _lookups_of(self, state: tuple[Any, ...], batch: Any) -> tuple[list[Lookup], list[Any]]:
         """Find, in shapes alone, what a batch looks up, and return it with zeros to be added to each leaf."""
         if not self.row_layers:

@@ -54,8 +54,7 @@ def after_one_step(pair, paired=False, eager=True, **switches):
 SUBSETS = [s for size in (1, 2, 3) for s in itertools.combinations(PARTS, size)]
 
 
-@pytest.mark.parametrize("paired", [False, True], ids=["one-optimizer", "paired"])
-@pytest.mark.parametrize("block", [True, False], ids=["block", "open"])
+@pytest.mark.parametrize(("block", "paired"), [(True, False), (False, True)], ids=["block", "open-paired"])
 @pytest.mark.parametrize("frozen", SUBSETS, ids="-".join)
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable")
 def test_what_trains_moves_as_if_nothing_were_frozen(frozen, block, paired):

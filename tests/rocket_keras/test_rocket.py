@@ -186,10 +186,11 @@ def test_each_head_may_have_a_loss_and_metrics_of_its_own(make_pair, rows):
     ("options", "message"),
     [
         ({"loss": SPARSE()}, "takes probabilities"),
-        ({"loss": "binary_crossentropy"}, "takes probabilities"),
-        ({"metrics": [keras.metrics.BinaryCrossentropy()]}, "takes probabilities"),
-        ({"metrics": [keras.metrics.AUC()]}, "takes probabilities"),
+        ({"loss": keras.losses.BinaryCrossentropy()}, "takes probabilities"),
+        ({"metrics": [SPARSE()]}, "takes probabilities"),
+        ({"metrics": [keras.metrics.Accuracy()]}, 'take "accuracy"'),
         ({"loss": None}, "needs a loss"),
+        ({"loss_weights": {"light": 2.0}}, "expected no loss_weights, received {'light': 2.0}; give Rocket"),
         ({"loss": {"light": SPARSE(from_logits=True)}}, "must have the keys"),
     ],
 )
