@@ -40,11 +40,12 @@ def resolve_metrics(
     """
     if not isinstance(metrics, Mapping):
         metrics = dict.fromkeys(HEADS, metrics)
-    lists = per_head(_listed, metrics, roles)
+    lists = per_head(listed, metrics, roles)
     return {h: [metric_on_logits(m, losses[h], logits[h].shape[-1]) for m in lists[h]] for h in roles}
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """Return a list of one value or several; an empty one for None."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]

@@ -269,3 +269,28 @@ def test_the_wrapper_is_saved_with_its_metric():
     wrapper = MetricOnProbabilities(M.Precision(thresholds=0.7), "softmax", 2.0)
     again = MetricOnProbabilities.from_config(wrapper.get_config())
     assert again.get_config() == wrapper.get_config()
+
+
+def sparse_net(top=None):
+    ids = keras.Input((2,), dtype="int32")
+    table = rk.layers.SparseEmbedding((9,), 4, embeddings_initializer="normal")
+    return rk.SparseNet(keras.Model(ids, keras.layers.Dense(1, top)(keras.layers.Flatten()(table(ids, fields=[0])))))
+
+
+@pytest.mark.parametrize("top", [None, "sigmoid"])
+def test_a_sparse_net_means_logits_where_it_ends_in_them(top, tmp_path):
+    keras.utils.set_random_seed(1)
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 9, (64, 2)), rng.integers(0, 2, (64, 1)).astype("float32")
+    net = sparse_net(top)
+    net.compile("sgd", "binary_crossentropy", metrics=["precision", "accuracy"], steps_per_execution=1)
+    net.net.layers[-1].bias.assign([0.2])
+    p = net.predict(x, verbose=0)
+    p = p if top else probabilities(p)
+    logs = net.evaluate(x, y, verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["loss"], ONE_LOGIT["bce"](y, p), rtol=1e-5)
+    for name in ("precision", "accuracy"):
+        np.testing.assert_allclose(logs[name], ONE_LOGIT[name](y, p), rtol=1e-5)
+    net.save(tmp_path / "net.keras")
+    again = keras.models.load_model(tmp_path / "net.keras").evaluate(x, y, verbose=0, return_dict=True)
+    np.testing.assert_allclose([again[name] for name in logs], list(logs.values()), rtol=1e-6)
