@@ -21,7 +21,8 @@ from rocket_keras.train_step import TrainStep
 class HeadsModel(TrainStep, RowTraining):
     """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
 
-    Subclasses write `loss_terms`, `logged_losses`, `routes`, `routed`, `non_finite_terms`, `_booster` and `_joined_optimizer`.
+    Subclasses write `loss_terms`, `logged_losses`, `routes`, `routed`, `non_finite_terms`, `_booster` and
+    `_joined_optimizer`.
 
     Attributes:
         joint: The graph: inputs to a dict of logits by head, and further outputs that serve training alone.
@@ -193,11 +194,11 @@ class HeadsModel(TrainStep, RowTraining):
             kwargs["shuffle"] = False
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
-    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **options: Any) -> Any:
+    def evaluate(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> Any:
         """Evaluate as `keras.Model.evaluate`; arrays are checked as `fit` checks them."""
         if not options.get("_use_cached_eval_dataset"):  # within fit, which has checked them
             check_arrays(x, y, self.joint)
-        return super().evaluate(x, y, batch_size, **options)
+        return super().evaluate(x, y, *arguments, **options)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Return what `compile` was given, so that a loaded model trains on."""

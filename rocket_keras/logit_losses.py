@@ -166,4 +166,4 @@ class _FunctionLoss(keras.losses.Loss):
 
 
 def _name(loss: Any) -> str:
-    return getattr(loss, "name", None) or getattr(loss, "__name__", str(loss))
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", loss))

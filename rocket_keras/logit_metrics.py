@@ -197,4 +197,4 @@ def _mean_of(function: Any, **options: Any) -> keras.metrics.Metric:
 
 
 def _name(metric: Any) -> str:
-    return getattr(metric, "name", None) or getattr(metric, "__name__", str(metric))
+    return str(getattr(metric, "name", None) or getattr(metric, "__name__", metric))

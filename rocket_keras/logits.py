@@ -10,7 +10,9 @@ from rocket_keras.graph import graph_model
 _SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "log_softmax", "sparsemax")
 _RESHAPING = (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute, keras.layers.Identity)
 # Layers whose activation comes last in their call, and not within a recurrence.
-_ACTIVATED = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+_CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+_ACTIVATED = (keras.layers.Dense, keras.layers.EinsumDense, *_CONVOLUTIONS)
+_ACTIVATIONS = (keras.layers.Activation, keras.layers.Softmax)
 
 
 def output_activation(model: keras.Model) -> str | None:
@@ -88,13 +90,13 @@ def _logits(tensor: Any) -> Any:
         return logits_of(operation)(*args, **kwargs)
     if not _own_activation(operation):
         return operation(_logits(args[0]), *args[1:], **kwargs)
-    if isinstance(operation, keras.layers.Activation | keras.layers.Softmax) or type(operation) in _squashing_operations():
+    if isinstance(operation, _ACTIVATIONS) or type(operation) in _squashing_operations():
         return args[0]
     if isinstance(operation, _ACTIVATED):
         return _linear(operation)(*args, **kwargs)
     raise ValueError(
-        f"logits_of expected a last activation that can be left away, received the {_own_activation(operation)} within "
-        f"{operation.name!r} ({type(operation).__name__}); end the net in a Dense layer, or in an Activation of its own."
+        f"logits_of expected a last activation that can be left away, received the {_own_activation(operation)} "
+        f"within {operation.name!r} ({type(operation).__name__}); end the net in a Dense or an Activation layer."
     )
 
 

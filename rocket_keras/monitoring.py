@@ -25,7 +25,7 @@ def directions_of(losses: Iterable[str], metrics: Mapping[str, Iterable[Any]]) -
 
 
 def set_modes(callbacks: Any, modes: Mapping[str, str]) -> None:
-    """Set the mode of callbacks in auto mode (EarlyStopping, ReduceLROnPlateau, ModelCheckpoint) that watch one of these.
+    """Set the mode of callbacks in auto mode that watch one of these: EarlyStopping, ModelCheckpoint and the like.
 
     Keras looks for the name among the model's compiled metrics, which do not have the heads in their names, and raises
     after the first epoch.

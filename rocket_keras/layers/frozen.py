@@ -30,7 +30,9 @@ class Frozen(keras.layers.Layer):
     """
 
     def __init__(self, nets: Sequence[keras.Model], **kwargs: Any):
-        super().__init__(**{**kwargs, "trainable": False})
+        if kwargs.pop("trainable", False):
+            raise ValueError("Frozen expected no trainable=True, received it; use the nets themselves to train them.")
+        super().__init__(trainable=False, **kwargs)
         if not nets:
             raise ValueError("nets must hold at least one model. Received none.")
         self.nets = list(nets)

@@ -56,15 +56,17 @@ class TrainStep:
         jax_mesh.check(self, x, batch_size, options.get("steps_per_epoch"))
         return super().fit(x, y, batch_size, *arguments, **options)
 
-    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **options: Any) -> Any:
+    def evaluate(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, *arguments: Any, **options: Any
+    ) -> Any:
         """Evaluate as `keras.Model.evaluate`, under a distribution after a look at the batches."""
         jax_mesh.check_parts(x, batch_size)
-        return super().evaluate(x, y, batch_size, **options)
+        return super().evaluate(x, y, batch_size, *arguments, **options)
 
-    def predict(self, x: Any, batch_size: int | None = None, **options: Any) -> Any:
+    def predict(self, x: Any, batch_size: int | None = None, *arguments: Any, **options: Any) -> Any:
         """Predict as `keras.Model.predict`; under a distribution any number of rows."""
         x, rows = jax_mesh.padded(x, batch_size)
-        outputs = super().predict(x, batch_size, **options)
+        outputs = super().predict(x, batch_size, *arguments, **options)
         return keras.tree.map_structure(lambda output: output[:rows], outputs)
 
     def from_all_devices(self, rows: Any, gradients: Any) -> tuple[Any, Any]:

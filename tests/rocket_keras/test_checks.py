@@ -170,7 +170,7 @@ def test_inputs_of_every_kind_are_checked(make_pair, rows, kind):
 def test_labels_of_each_head_are_checked(make_pair, rows):
     x, y = rows()
     bad = np.where(np.arange(len(y)) == 6, 3, y)
-    with pytest.raises(ValueError, match=r"labels y\['booster'\] must be whole numbers from 0 to 2. Received: 3 in row 6"):
+    with pytest.raises(ValueError, match=r"labels y\['booster'\] must be whole.* Received: 3 in row 6"):
         rocket_of(make_pair()).fit(x, {"light": y, "booster": bad}, verbose=0)
 
 

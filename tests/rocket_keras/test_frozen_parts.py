@@ -20,7 +20,8 @@ PARTS = {"shared": ["table", "bottom"], "light": ["light_hidden", "light_logits"
 def make_pair(frozen=(), teacher=False):
     keras.utils.set_random_seed(3)
     ids = keras.Input((2,), dtype="int32", name="ids")
-    rows = keras.layers.Flatten()(SparseEmbedding((9,), 4, embeddings_initializer="normal", name="table")(ids, fields=[0]))
+    table = SparseEmbedding((9,), 4, embeddings_initializer="normal", name="table")
+    rows = keras.layers.Flatten()(table(ids, fields=[0]))
     bottom = keras.layers.Dense(6, "tanh", name="bottom")(rows)
     hidden = keras.layers.Dense(8, "tanh", name="hidden")(bottom)
     light = keras.layers.Dense(1, name="light_logits")(keras.layers.Dense(3, "tanh", name="light_hidden")(bottom))

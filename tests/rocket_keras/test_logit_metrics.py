@@ -202,7 +202,7 @@ def test_metrics_without_a_meaning_on_logits_are_refused(metric, message):
 
 
 LOSSES = {
-    1: ["binary_crossentropy", "bce", "BinaryCrossentropy", K.binary_crossentropy, K.BinaryCrossentropy, "crossentropy"],
+    1: ["binary_crossentropy", "bce", "BinaryCrossentropy", "ce", K.binary_crossentropy, K.BinaryCrossentropy],
     3: ["categorical_crossentropy", K.categorical_crossentropy, "ce", "kld", K.KLDivergence()],
 }
 
