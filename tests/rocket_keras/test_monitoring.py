@@ -35,9 +35,7 @@ def clicks(make_pair, rows):
 def test_every_callback_that_watches_a_log_is_given_its_direction(clicks):
     pair, x, y = clicks
     watching = [
-        kind(name)
-        for name in DIRECTIONS
-        for kind in (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
+        kind(name) for name in DIRECTIONS for kind in (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
     ]
     group_auc = callbacks.GroupAUC((x, y, np.arange(32) % 4))
     rocket = compiled(pair, loss="bce", metrics=METRICS)
