@@ -8,6 +8,7 @@ from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
 from rocket_keras.fleet import Fleet
 from rocket_keras.latency import Latency, measure_latency
+from rocket_keras.logits import logits_of
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
 from rocket_keras.row_turnover import free_rows, grow_rows
@@ -30,6 +31,7 @@ __all__ = [
     "grow_rows",
     "hints",
     "layers",
+    "logits_of",
     "measure_latency",
     "metrics",
     "multiply_adds",

@@ -114,6 +114,11 @@ class Fleet(HeadsModel):
         return terms["booster"] + ops.sum(ops.where(ops.isfinite(others), others, 0.0))
 
     @property
+    def logged_losses(self) -> list[str]:
+        """Names of the loss terms in the logs."""
+        return list(self.means.names)
+
+    @property
     def routed(self) -> bool:
         """Gradients are routed by variable, always."""
         return True

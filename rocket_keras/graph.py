@@ -5,8 +5,6 @@ from typing import Any, NamedTuple
 
 import keras
 
-_SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "log_softmax", "sparsemax")
-
 
 class Call(NamedTuple):
     """One call of a layer in a graph."""
@@ -40,15 +38,6 @@ def graph_model(model: Any, head: str) -> keras.Model:
             "keras.Model(inputs, outputs)."
         )
     return model
-
-
-def output_activation(model: keras.Model) -> str | None:
-    """Name the activation that turns the model's output into probabilities; None where none can be seen."""
-    last = model.get_layer(model.output_names[0]) if model.output_names[0] in _names(model) else model.layers[-1]
-    if isinstance(last, keras.layers.Softmax):
-        return "softmax"
-    name = getattr(getattr(last, "activation", None), "__name__", "")
-    return name if name in _SQUASHING else None
 
 
 def inputs_of(model: keras.Model, x: Any) -> Any:
@@ -107,7 +96,3 @@ def run_once(
 
 def _identity(leaf: Any) -> Any:
     return id(leaf) if isinstance(leaf, keras.KerasTensor) else repr(leaf)
-
-
-def _names(model: keras.Model) -> set[str]:
-    return {layer.name for layer in model.layers}

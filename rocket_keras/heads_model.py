@@ -8,8 +8,10 @@ import keras
 from keras import ops
 
 from rocket_keras.callbacks import StopOnNonFinite
-from rocket_keras.checks import check_arrays
-from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resolve_metrics
+from rocket_keras.checks import check_arrays, check_validation
+from rocket_keras.heads import per_head, resolve_metrics
+from rocket_keras.logit_losses import label_loss
+from rocket_keras.monitoring import directions_of, set_modes
 from rocket_keras.routes import Route
 from rocket_keras.row_optimizers import RowOptimizer
 from rocket_keras.row_training import RowTraining
@@ -19,7 +21,8 @@ from rocket_keras.train_step import TrainStep
 class HeadsModel(TrainStep, RowTraining):
     """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
 
-    Subclasses write `loss_terms`, `routes`, `routed`, `non_finite_terms`, `_booster` and `_joined_optimizer`.
+    Subclasses write `loss_terms`, `logged_losses`, `routes`, `routed`, `non_finite_terms`, `_booster` and
+    `_joined_optimizer`.
 
     Attributes:
         joint: The graph: inputs to a dict of logits by head, and further outputs that serve training alone.
@@ -29,6 +32,11 @@ class HeadsModel(TrainStep, RowTraining):
     joint: keras.Model
     roles: Mapping[str, str]
     head_losses: dict[str, keras.losses.Loss]
+
+    @property
+    def logged_losses(self) -> list[str]:
+        """Names of the loss terms in the logs."""
+        raise TypeError(f"{type(self).__name__} must define logged_losses.")
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -51,20 +59,31 @@ class HeadsModel(TrainStep, RowTraining):
     ) -> None:
         """Configure training; every further argument is `keras.Model.compile`'s.
 
+        The heads leave logits. Keras's own losses and metrics mean what they mean on probabilities: see
+        `rocket_keras.logit_losses` and
+        `rocket_keras.logit_metrics`. Functions, losses and metrics of your own get the logits.
+
         Args:
             optimizer: Moves all variables, or those of light nets alone when `booster_optimizer` is given.
-            loss: One label loss for all heads, or `{"light": ..., "booster": ...}`. It must take logits.
-            metrics, weighted_metrics: A list for all heads, or such a dict. `"accuracy"` means logits.
+            loss: One label loss for all heads, or `{"light": ..., "booster": ...}`: a name, a function, or a loss
+                object, which must be made with `from_logits=True` where it has that argument.
+            metrics, weighted_metrics: A list for all heads, or such a dict: names, functions or metric objects.
             booster_optimizer: Moves the whole booster: its own and the shared variables.
             row_optimizer: Moves the tables of `SparseEmbedding` layers, whoever owns them; row-wise Adagrad where none
                 is given. Clipping, weight decay and averages of the other optimizers do not reach these tables.
 
         Raises:
-            ValueError: No loss, or a loss or metric that wants probabilities.
+            ValueError: No loss, a loss object that wants probabilities, a metric that has no meaning on logits, or
+                `loss_weights`: the terms' weights are arguments of the constructor.
         """
+        name = type(self).__name__
         if loss is None:
-            name = type(self).__name__
             raise ValueError(f"{name}.compile needs a loss that takes logits, for all heads. Received: loss=None.")
+        if (weights := kwargs.pop("loss_weights", None)) is not None:
+            raise ValueError(
+                f"{name}.compile expected no loss_weights, received {weights!r}; give {name}(..., label_weight=..., "
+                "hint_weight=...) the weights of its terms instead."
+            )
         optimizers = [keras.optimizers.get(o) if o is not None else None for o in (optimizer, booster_optimizer)]
         # A namespace, not a dict: Keras would track the metrics in a dict and report them a second time.
         given = SimpleNamespace(
@@ -161,16 +180,25 @@ class HeadsModel(TrainStep, RowTraining):
         """Train as `keras.Model.fit`; arrays are checked first, and a NaN in a term that spoils all stops the run.
 
         Raises:
-            ValueError: NumPy arrays without rows, with NaN, or with labels that the logits do not have.
+            ValueError: Arrays, of training or validation, without rows, with NaN, or with labels that the logits do not
+                have.
             rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN or infinite; the message names it.
         """
         check_arrays(x, y, self.joint)
+        check_validation(kwargs.get("validation_data"), self.joint)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             callbacks = [StopOnNonFinite(), *given]
+        set_modes(callbacks, self._modes)
         if getattr(x, "ordered", False):  # a stream, whose order is its own
             kwargs["shuffle"] = False
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Evaluate as `keras.Model.evaluate`; arrays are checked as `fit` checks them."""
+        if not options.get("_use_cached_eval_dataset"):  # within fit, which has checked them
+            check_arrays(x, y, self.joint)
+        return super().evaluate(x, y, *arguments, **options)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Return what `compile` was given, so that a loaded model trains on."""
@@ -184,12 +212,16 @@ class HeadsModel(TrainStep, RowTraining):
     def _compile(self, given: SimpleNamespace, optimizer: keras.optimizers.Optimizer) -> None:
         """Compile as `given` says, with this optimizer instead of those in it."""
         self.head_losses = per_head(label_loss, given.loss, self.roles)
-        refuse_probabilities(self.head_losses)
         logits = {head: self.joint.output[head] for head in self.roles}
-        metrics = [resolve_metrics(m, logits, self.roles) for m in (given.metrics, given.weighted_metrics)]
+        given_metrics = (given.metrics, given.weighted_metrics)
+        metrics = [resolve_metrics(m, self.head_losses, logits, self.roles) for m in given_metrics]
+        all_metrics = {head: [*metrics[0][head], *metrics[1][head]] for head in self.roles}
+        self._modes = directions_of(self.logged_losses, all_metrics)
         ours = ("optimizer", "loss", "metrics", "weighted_metrics", "booster_optimizer", "row_optimizer")
         rest = {key: value for key, value in vars(given).items() if key not in ours}
         self._compiled_with = given
+        # Lists of metrics even where there are none: Keras then draws as many orders of the rows before the first epoch
+        # as for a model with a loss, so that at one seed the booster alone sees the rows in the same order.
         super().compile(optimizer=optimizer, metrics=metrics[0], weighted_metrics=metrics[1], **rest)
         self.compile_rows(given.row_optimizer)
         # What serves a model that is saved now is what was made now.

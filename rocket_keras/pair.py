@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from rocket_keras.graph import graph_model, output_activation, run_once
+from rocket_keras.graph import graph_model, run_once
+from rocket_keras.logits import refuse_squashed
 
 HEADS = ("light", "booster")
 
@@ -72,25 +73,35 @@ class Pair:
         _check_detachable(self)
 
     @classmethod
-    def from_joint(cls, joint: keras.Model, light_inputs: Any, booster_inputs: Any, **options: Any) -> "Pair":
+    def from_joint(
+        cls,
+        joint: keras.Model,
+        light_inputs: Any,
+        booster_inputs: Any,
+        light_name: str = "light",
+        booster_name: str = "booster",
+        privileged: Sequence[str] = (),
+    ) -> "Pair":
         """Cut a joint graph into a pair again; the inverse of `get_config`, used when a Rocket is loaded.
 
         Args:
             joint: Functional model with the outputs `light`, `booster` and any taps.
             light_inputs, booster_inputs: For each model, positions in `joint.inputs`, in the structure of its own
-            inputs. **options: `light_name`, `booster_name`, `privileged`.
+                inputs.
+            light_name, booster_name: Names of the two models.
+            privileged: As of `Pair`.
         """
         outputs = dict(joint.output)
         positions = dict(zip(HEADS, (light_inputs, booster_inputs), strict=True))
         models = {}
-        for head in HEADS:
+        for head, name in zip(HEADS, (light_name, booster_name), strict=True):
             inputs = keras.tree.map_structure(joint.inputs.__getitem__, positions[head])
-            models[head] = keras.Model(inputs, outputs[head], name=options.get(f"{head}_name", head))
+            models[head] = keras.Model(inputs, outputs[head], name=name)
         pair = cls.__new__(cls)
         pair._positions = positions
         pair.light, pair.booster, pair.joint = models["light"], models["booster"], joint
         pair.tap_names = tuple(name for name in outputs if name not in HEADS)
-        pair.privileged = tuple(options.get("privileged", ()))
+        pair.privileged = tuple(privileged)
         return pair
 
     @property
@@ -197,12 +208,7 @@ def _check_heads(light: keras.Model, booster: keras.Model) -> None:
     for head, model in zip(HEADS, (light, booster), strict=True):
         if len(model.outputs) != 1:
             raise ValueError(f"The {head} model must have one output, its logits. Received: {len(model.outputs)}.")
-        activation = output_activation(model)
-        if activation:
-            raise ValueError(
-                f"The {head} model must end in logits, but its last layer applies {activation}. Remove that activation "
-                "and use a loss with from_logits=True."
-            )
+        refuse_squashed(model, f"The {head} model")
     shapes = [tuple(model.outputs[0].shape) for model in (light, booster)]
     if shapes[0] != shapes[1]:
         raise ValueError(

@@ -99,6 +99,11 @@ class Rocket(HeadsModel):
         return terms
 
     @property
+    def logged_losses(self) -> list[str]:
+        """Names of the loss terms in the logs."""
+        return [tracker.name for tracker in self.trackers]
+
+    @property
     def routed(self) -> bool:
         """Whether gradients are routed by variable, rather than taken of the whole loss at once."""
         return not self.light_to_shared

@@ -53,6 +53,16 @@ class RowTraining(keras.Model):
         return [*super().non_trainable_weights, *self._tables()]
 
     @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Metrics of this model and of its layers; not what a compiled model among the layers tracks for itself.
+
+        Keras leaves those of a model among its layers out, and takes those of a model within a layer for its own: a
+        teacher's `loss` would stand in the logs instead of ours.
+        """
+        layers = [layer for layer in self._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+        return [*self._get_own_metrics(), *(metric for layer in layers for metric in layer._metrics)]
+
+    @property
     def routed(self) -> bool:
         """Whether gradients are routed by variable, rather than taken of the whole loss at once."""
         return False

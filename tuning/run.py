@@ -172,6 +172,11 @@ class _Search:
         if role() != "worker" or (self.folder / "run.json").exists():
             claim(self.folder, self.settings.claimed(self.hypermodel))
         tuner, guide = self._tuner(max_trials, patience, lease_seconds)
+        if tuner.makes_pairs and self.settings.fit_options:
+            raise ValueError(
+                f"expected no further arguments where the builder makes pairs, received "
+                f"{sorted(self.settings.fit_options)}; say in `training` how pairs are trained"
+            )
         try:
             result = self._result(tuner, guide)
             return self._written(result, encoder) if result else None

@@ -144,6 +144,9 @@ def save_preset(pair: Pair, folder: str | Path, encoder: str | None = None, **me
     Raises:
         ValueError: A net holds a Python function, which is code: Keras's safe mode would not load it again.
     """
+    own = {"format", "files"} & set(metadata)
+    if own:
+        raise ValueError(f"expected metadata of your own, received {sorted(own)}; rename what a preset writes itself")
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     config = {

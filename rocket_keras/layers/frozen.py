@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from rocket_keras.logits import refuse_squashed
+
 
 @keras.saving.register_keras_serializable(package="rocket_keras")
 class Frozen(keras.layers.Layer):
@@ -15,7 +17,7 @@ class Frozen(keras.layers.Layer):
     training mode would drop units and move its BatchNorm statistics.
 
     Args:
-        nets: Models with the same inputs and the same outputs. Their `trainable` becomes False.
+        nets: Models with the same inputs and the same outputs, which are logits. Their `trainable` becomes False.
 
     Call arguments:
         inputs: What each net takes.
@@ -24,17 +26,25 @@ class Frozen(keras.layers.Layer):
         The mean of the nets' outputs, tensor by tensor, in the structure of their output.
 
     Raises:
-        ValueError: No net.
+        ValueError: No net, or one that ends in a softmax or sigmoid: give `rocket_keras.logits_of(net)`.
     """
 
     def __init__(self, nets: Sequence[keras.Model], **kwargs: Any):
-        super().__init__(**{**kwargs, "trainable": False})
+        if kwargs.pop("trainable", False):
+            raise ValueError("Frozen expected no trainable=True, received it; use the nets themselves to train them.")
+        super().__init__(trainable=False, **kwargs)
         if not nets:
             raise ValueError("nets must hold at least one model. Received none.")
         self.nets = list(nets)
         for net in self.nets:
+            refuse_squashed(net, f"The net {net.name!r} of a Frozen layer")
             net.trainable = False
         self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """None: what a compiled net tracks is its own, and not the model's around it."""
+        return []
 
     def call(self, inputs: Any) -> Any:
         """Run the nets and take the mean."""

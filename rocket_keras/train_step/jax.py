@@ -56,15 +56,17 @@ class TrainStep:
         jax_mesh.check(self, x, batch_size, options.get("steps_per_epoch"))
         return super().fit(x, y, batch_size, *arguments, **options)
 
-    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **options: Any) -> Any:
+    def evaluate(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, *arguments: Any, **options: Any
+    ) -> Any:
         """Evaluate as `keras.Model.evaluate`, under a distribution after a look at the batches."""
         jax_mesh.check_parts(x, batch_size)
-        return super().evaluate(x, y, batch_size, **options)
+        return super().evaluate(x, y, batch_size, *arguments, **options)
 
-    def predict(self, x: Any, batch_size: int | None = None, **options: Any) -> Any:
+    def predict(self, x: Any, batch_size: int | None = None, *arguments: Any, **options: Any) -> Any:
         """Predict as `keras.Model.predict`; under a distribution any number of rows."""
         x, rows = jax_mesh.padded(x, batch_size)
-        outputs = super().predict(x, batch_size, **options)
+        outputs = super().predict(x, batch_size, *arguments, **options)
         return keras.tree.map_structure(lambda output: output[:rows], outputs)
 
     def from_all_devices(self, rows: Any, gradients: Any) -> tuple[Any, Any]:
@@ -77,6 +79,51 @@ class TrainStep:
             super().make_predict_function(force)
             self.predict_function = jax_mesh.of_this_process(self.predict_function)
         return self.predict_function
+
+    def _make_function(self, step_function: Any, concatenate_outputs: bool = False) -> Any:
+        """Make what `fit`, `evaluate` and `predict` call, and give the variables their values back where it raises.
+
+        Keras takes the values out of the variables for a run of steps, and loses them if a step fails.
+        """
+        states: list[Any] = []
+
+        def noted(state: Any, data: Any) -> Any:
+            states[:] = [state]
+            done: list[Any] = []
+            # Not a plain call: an interrupt during the step is raised when the call returns, before its result is
+            # assigned, and the values that went in are gone by then.
+            try:
+                done.extend(map(step_function, (state,), (data,)))
+            finally:
+                states.extend(after for _, after in done)
+            return done[0]
+
+        function = super()._make_function(noted, concatenate_outputs)
+
+        def step(state: Any, iterator: Any) -> Any:
+            states[:] = [state]
+            try:
+                return function(state, iterator)
+            except BaseException:
+                self._take_back(states[-1])
+                raise
+            finally:
+                states.clear()
+
+        return step
+
+    def _take_back(self, state: tuple[Any, ...]) -> None:
+        """Assign the values of a state to the variables, unless a step has used them up."""
+        owners = [self.trainable_variables, self.non_trainable_variables]
+        if len(state) == 4:
+            owners.append(self.optimizer.variables)
+        if len(state) > 2:
+            owners.append(self.metrics_variables)
+        for variables, values in zip(owners, state, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                if not value.is_deleted():
+                    variable.assign(value)
+        self._jax_state = None
 
     def _lookups_of(self, state: tuple[Any, ...], batch: Any) -> tuple[list[Lookup], list[Any]]:
         """Find, in shapes alone, what a batch looks up, and return it with zeros to be added to each leaf."""

@@ -80,6 +80,8 @@ class TrainStep:
         return (rows, gradients) if processes is None else processes.of_all(rows, gradients)
 
     def _derivatives(self, loss: Any, variables: list[Any], rows: list[Any], retain_graph: bool) -> Any:
+        if not loss.requires_grad:  # of layers that no loss reads, above frozen ones
+            return [None] * (len(variables) + len(rows))
         processes = self._processes()
         if processes is not None:
             return processes.gradients(loss, variables, rows, retain_graph)

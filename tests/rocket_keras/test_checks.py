@@ -121,3 +121,64 @@ def test_only_the_term_that_went_bad_first_is_named(make_pair, rows):
     head.kernel.assign(np.full(head.kernel.shape, 1e30))
     with pytest.raises(NonFiniteLoss, match="infinite hint_loss at"):
         rocket.fit(*rows(), verbose=0)
+
+
+def as_series(array):
+    return pytest.importorskip("pandas").Series(array, index=np.arange(len(array)) + 100)
+
+
+def as_nullable(array):
+    pandas = pytest.importorskip("pandas")
+    return pandas.Series(array, dtype="Float64")
+
+
+def as_frame(array):
+    return pytest.importorskip("pandas").DataFrame(array.reshape(len(array), -1))
+
+
+KINDS = {
+    "Series": as_series,
+    "nullable Series": as_nullable,
+    "DataFrame": as_frame,
+    "tensor": keras.ops.convert_to_tensor,
+    "column": lambda array: array[:, None],
+}
+
+
+@pytest.mark.parametrize("data", ["fit", "validation", "evaluate"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_of_every_kind_are_checked(make_pair, rows, kind, data):
+    x, y = rows(logits=1)
+    bad = np.where(np.arange(len(y)) == 6, 2.0, y).astype("float32")
+    rocket = rocket_of(make_pair(logits=1), 1)
+    fit = {"fit": lambda: rocket.fit(x, KINDS[kind](bad), verbose=0)}
+    fit["validation"] = lambda: rocket.fit(x, y, validation_data=(x, KINDS[kind](bad)), verbose=0)
+    fit["evaluate"] = lambda: rocket.evaluate(x, KINDS[kind](bad), verbose=0)
+    with pytest.raises(ValueError, match=r"from 0 to 1\. Received: \[?2\.\d*\]? in row 6\.") as caught:
+        fit[data]()
+    assert str(caught.value).startswith("The labels validation y" if data == "validation" else "Labels")
+
+
+@pytest.mark.parametrize("kind", ["DataFrame", "tensor"])
+def test_inputs_of_every_kind_are_checked(make_pair, rows, kind):
+    x, y = rows()
+    x[5, 1] = np.nan
+    with pytest.raises(ValueError, match="x must be finite, but row 5"):
+        rocket_of(make_pair()).fit(KINDS[kind](x), y, verbose=0)
+
+
+def test_labels_of_each_head_are_checked(make_pair, rows):
+    x, y = rows()
+    bad = np.where(np.arange(len(y)) == 6, 3, y)
+    with pytest.raises(ValueError, match=r"labels y\['booster'\] must be whole.* Received: 3 in row 6"):
+        rocket_of(make_pair()).fit(x, {"light": y, "booster": bad}, verbose=0)
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"nullable Series"}))  # which Keras does not take
+def test_good_labels_of_every_kind_train_alike(make_pair, rows, kind):
+    x, y = rows(logits=1)
+    losses = []
+    for labels in (y.astype("float32"), KINDS[kind](y.astype("float32"))):
+        keras.utils.set_random_seed(0)
+        losses.append(rocket_of(make_pair(logits=1), 1).fit(x, labels, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-6)

@@ -72,6 +72,26 @@ def test_the_routed_booster_runs_as_if_it_were_alone(make_pair, rows, block):
         np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("metrics", [None, ["accuracy"]])
+def test_the_routed_booster_sees_the_rows_in_the_order_of_the_booster_alone(make_pair, rows, metrics):
+    x, y = rows(40)
+
+    def weights(alone):
+        keras.utils.set_random_seed(11)
+        pair = make_pair()
+        if alone:
+            pair.booster.compile(keras.optimizers.SGD(0.1, momentum=0.9), SPARSE(from_logits=True), metrics=metrics)
+        model = pair.booster
+        if not alone:
+            model = compiled(pair, keras.optimizers.SGD(0.1, momentum=0.9), metrics, light_to_shared=False)
+        for epochs in (2, 1):  # a second fit goes on
+            model.fit(x, y, batch_size=8, epochs=epochs, verbose=0)
+        return values(pair.booster.trainable_variables)
+
+    for got, expected in zip(weights(False), weights(True), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
 def test_an_unblocked_routed_hint_moves_the_booster_but_not_the_shared_variables(make_pair, rows):
     off = {"light_to_shared": False, "gradient_block": False}
     one_step, without = (trained(make_pair, rows, hint_weight=w, steps=1, **off) for w in (0.5, 0.0))
@@ -186,10 +206,11 @@ def test_each_head_may_have_a_loss_and_metrics_of_its_own(make_pair, rows):
     ("options", "message"),
     [
         ({"loss": SPARSE()}, "takes probabilities"),
-        ({"loss": "binary_crossentropy"}, "takes probabilities"),
-        ({"metrics": [keras.metrics.BinaryCrossentropy()]}, "takes probabilities"),
-        ({"metrics": [keras.metrics.AUC()]}, "takes probabilities"),
+        ({"loss": keras.losses.BinaryCrossentropy()}, "takes probabilities"),
+        ({"metrics": [SPARSE()]}, "takes probabilities"),
+        ({"metrics": [keras.metrics.Accuracy()]}, 'take "accuracy"'),
         ({"loss": None}, "needs a loss"),
+        ({"loss_weights": {"light": 2.0}}, "expected no loss_weights, received {'light': 2.0}; give Rocket"),
         ({"loss": {"light": SPARSE(from_logits=True)}}, "must have the keys"),
     ],
 )
