@@ -18,9 +18,7 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
         ValueError: Columns that the graph does not take or that it lacks, no rows, a row count that differs, NaN or
             infinite values, an input shape that the graph does not take, or a label outside the classes.
     """
-    if isinstance(x, dict) and isinstance(joint.input, dict) and set(x) != set(joint.input):
-        extra, missing = sorted(set(x) - set(joint.input)), sorted(set(joint.input) - set(x))
-        raise ValueError(f"x must have the nets' columns and no other. Missing: {missing}; too many: {extra}.")
+    check_columns(x, joint)
     arrays = {name: a for name, a in (x.items() if isinstance(x, dict) else [("x", x)]) if isinstance(a, np.ndarray)}
     for name, array in arrays.items():
         if len(array) == 0:
@@ -33,6 +31,21 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
         sizes = {name: len(array) for name, array in {**arrays, "y": y}.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"Inputs and labels must have as many rows as each other. Received: {sizes}.")
+
+
+def check_columns(x: Any, joint: keras.Model) -> None:
+    """Check that arrays to train on have no column that is read by no net: it was probably meant to be read.
+
+    Args:
+        x: Inputs of any form; only dicts are looked at.
+        joint: The joint graph.
+
+    Raises:
+        ValueError: Columns that the graph does not take or that it lacks.
+    """
+    if isinstance(x, dict) and isinstance(joint.input, dict) and set(x) != set(joint.input):
+        extra, missing = sorted(set(x) - set(joint.input)), sorted(set(joint.input) - set(x))
+        raise ValueError(f"x must have the nets' columns and no other. Missing: {missing}; too many: {extra}.")
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:

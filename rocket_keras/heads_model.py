@@ -8,7 +8,8 @@ import keras
 from keras import ops
 
 from rocket_keras.callbacks import StopOnNonFinite
-from rocket_keras.checks import check_arrays
+from rocket_keras.checks import check_arrays, check_columns
+from rocket_keras.columns_by_name import ColumnsByName
 from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resolve_metrics
 from rocket_keras.routes import Route
 from rocket_keras.row_optimizers import RowOptimizer
@@ -16,7 +17,7 @@ from rocket_keras.row_training import RowTraining
 from rocket_keras.train_step import TrainStep
 
 
-class HeadsModel(TrainStep, RowTraining):
+class HeadsModel(ColumnsByName, TrainStep, RowTraining):
     """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
 
     Subclasses write `loss_terms`, `routes`, `routed`, `non_finite_terms`, `_booster` and `_joined_optimizer`.
@@ -34,6 +35,10 @@ class HeadsModel(TrainStep, RowTraining):
     def heads(self) -> tuple[str, ...]:
         """Names of the heads: the outputs of `predict`."""
         return tuple(self.roles)
+
+    def columns(self) -> Any:
+        """Return the inputs of the joint graph."""
+        return self.joint.input
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Return the logits by head and any further outputs of the joint graph, each `(batch, ...)`."""
@@ -160,11 +165,16 @@ class HeadsModel(TrainStep, RowTraining):
     ) -> keras.callbacks.History:
         """Train as `keras.Model.fit`; arrays are checked first, and a NaN in a term that spoils all stops the run.
 
+        Of data in batches the nets take their columns by name, as everywhere else; a dict of arrays must have no other.
+
         Raises:
-            ValueError: NumPy arrays without rows, with NaN, or with labels that the logits do not have.
+            ValueError: NumPy arrays without rows, with NaN, or with labels that the logits do not have; arrays, also in
+                `validation_data`, with a column that no net takes.
             rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN or infinite; the message names it.
         """
         check_arrays(x, y, self.joint)
+        if isinstance(validation := kwargs.get("validation_data"), tuple | list) and validation:
+            check_columns(validation[0], self.joint)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             callbacks = [StopOnNonFinite(), *given]
