@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from rocket_keras.columns import as_groups, as_labels, check_lengths
+from rocket_keras.graph import inputs_of
 from rocket_keras.metrics import GAUC
 from rocket_keras.train_step import gathered
 
@@ -22,8 +23,8 @@ class GroupAUC(keras.callbacks.Callback):
     Args:
         data: `(x, y)` or `(x, y, groups)`, arrays in memory. x is what `model.predict` takes; y are labels 0 or 1,
             shape (rows,) or (rows, 1); groups are integers or strings of the same shape.
-        group: the key of x that holds the groups where `data` has no third item. A column that the model does not
-            take as an input goes into the third item instead.
+        group: the key of x that holds the groups where `data` has no third item. The model need not take that column,
+            nor any other further one.
         batch_size: rows per prediction batch.
 
     Raises:
@@ -47,7 +48,7 @@ class GroupAUC(keras.callbacks.Callback):
         check_lengths(y=self.labels, groups=self.groups)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        outputs = self.model.predict(self.x, batch_size=self.batch_size, verbose=0)
+        outputs = self.model.predict(inputs_of(self.model, self.x), batch_size=self.batch_size, verbose=0)
         nets = getattr(self.model, "heads", ("light", "booster"))
         if isinstance(outputs, dict) and set(nets) <= outputs.keys():
             values = {f"val_{net}_gauc": self._gauc(outputs[net]) for net in nets}

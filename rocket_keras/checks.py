@@ -23,9 +23,7 @@ def check_arrays(x: Any, y: Any, joint: keras.Model, prefix: str = "") -> None:
         ValueError: Columns that the graph does not take or that it lacks, no rows, a row count that differs, NaN or
             infinite values, an input shape that the graph does not take, or a label outside the classes.
     """
-    if isinstance(x, dict) and isinstance(joint.input, dict) and set(x) != set(joint.input):
-        extra, missing = sorted(set(x) - set(joint.input)), sorted(set(joint.input) - set(x))
-        raise ValueError(f"x must have the nets' columns and no other. Missing: {missing}; too many: {extra}.")
+    check_columns(x, joint)
     arrays = {name: array for name, part in _parts(x, f"{prefix}x") if (array := _as_numpy(part)) is not None}
     labels = {name: array for name, part in _parts(y, f"{prefix}y") if (array := _as_numpy(part)) is not None}
     for name, array in arrays.items():
@@ -71,6 +69,21 @@ def _as_numpy(value: Any) -> np.ndarray | None:
         except (TypeError, ValueError):
             return None
     return value if value.ndim else None
+
+
+def check_columns(x: Any, joint: keras.Model) -> None:
+    """Check that arrays to train on have no column that is read by no net: it was probably meant to be read.
+
+    Args:
+        x: Inputs of any form; only dicts are looked at.
+        joint: The joint graph.
+
+    Raises:
+        ValueError: Columns that the graph does not take or that it lacks.
+    """
+    if isinstance(x, dict) and isinstance(joint.input, dict) and set(x) != set(joint.input):
+        extra, missing = sorted(set(x) - set(joint.input)), sorted(set(joint.input) - set(x))
+        raise ValueError(f"x must have the nets' columns and no other. Missing: {missing}; too many: {extra}.")
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:

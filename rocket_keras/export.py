@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.columns_by_name import listed
 from rocket_keras.encoding import Encoder
 from rocket_keras.extras import require
 from rocket_keras.graph import inputs_of
@@ -39,8 +40,10 @@ def export_light(
     Args:
         source: A pair, whose light net is written, or any functional model.
         path: The suffix says the format: `.onnx`, `.keras`, `.tflite` (LiteRT), or none for a SavedModel folder. Batch
-            is dynamic, inputs keep their names. ONNX is written layer by layer, the same graph on every backend; a net
-            with other layers than the zoo's goes through Keras's exporter.
+            is dynamic, inputs keep their names. A dict of inputs is a list in a `.keras` file, because of such a net
+            Keras itself takes the columns of a dict by name, whatever further ones there are. ONNX is written layer by
+            layer, the same graph on every backend; a net with other layers than the zoo's goes through Keras's
+            exporter.
         rows: Inputs to compare on, `(batch, ...)` or a dict of arrays; by default made-up rows (normal floats, ids 0
             and 1).
         encoder: What turns raw values into the net's inputs, as its JSON text or an object with `to_json()`; it goes
@@ -72,6 +75,9 @@ def export_light(
     write, run = _FORMATS[path.suffix]
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = made_up_rows(model, 7) if rows is None else inputs_of(model, rows)
+    if path.suffix == ".onnx" and isinstance(model.input, list | tuple) and not isinstance(rows, dict):
+        named = zip(model.inputs, keras.tree.flatten(rows), strict=True)
+        rows = {tensor.name: column for tensor, column in named}
     text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()
     either = _user_inputs(model, text) if path.suffix == ".onnx" and not once else frozenset()
     rewrites = Rewrites(frozenset(once), fold, batch_norm, either)
@@ -227,7 +233,7 @@ def _run_onnx(draft: Path, rows: Any) -> Any:
 
 
 def _write_keras(model: keras.Model, draft: Path, _: Rewrites) -> None:
-    model.save(draft)
+    listed(model).save(draft)
 
 
 def _run_keras(draft: Path, rows: Any) -> Any:

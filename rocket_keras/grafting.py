@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from rocket_keras.columns_by_name import by_name
 from rocket_keras.counterparts import counterparts
 from rocket_keras.graph import Call, run_once
 from rocket_keras.light_nets import LightNets
@@ -53,7 +54,7 @@ def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
     names = {layer.name for layer in host.operations}
     light_nets = LightNets(own_calls, outputs, tensors, name=_free("light_nets", names))
     outputs = {"booster": logits, **light_nets(light_nets.read)}
-    return found, keras.Model(input_structure(booster, list(inputs.values())), outputs, name="joint")
+    return found, by_name(keras.Model(input_structure(booster, list(inputs.values())), outputs, name="joint"))
 
 
 def _light(

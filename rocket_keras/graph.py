@@ -1,6 +1,7 @@
 """Reading and re-running functional graphs, through Keras's public interface alone."""
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -41,22 +42,62 @@ def graph_model(model: Any, head: str) -> keras.Model:
 
 
 def inputs_of(model: keras.Model, x: Any) -> Any:
-    """Return the columns of `x` that the model takes; anything but a dict for a model of named inputs as it is.
-
-    Keras itself matches a dict with further columns by position, and a light net beside privileged features would read
-    the wrong ones.
+    """Return the columns of a dict that the model takes, by name; other inputs, and those of a model without a graph.
 
     Raises:
         ValueError: A column is missing.
     """
     # The graph of a Rocket or a Fleet is its `joint`, that of a SparseNet its `net`.
-    structure = getattr(model, "joint", getattr(model, "net", model)).input
-    if not isinstance(structure, dict) or not isinstance(x, dict):
+    graph = getattr(model, "joint", getattr(model, "net", model))
+    if not isinstance(x, dict) or not getattr(graph, "inputs", None):
         return x
-    missing = sorted(set(structure) - set(x))
+    structure = graph.inputs[0] if isinstance(graph, keras.Sequential) else graph.input
+    if isinstance(structure, dict):
+        return matched(structure, x, model.name)
+    named = _named(structure)
+    return x if named is None else matched(named, x, model.name)
+
+
+def matched(structure: Any, x: Any, name: str) -> Any:
+    """Return inputs in a model's own structure and order, each column of a dict found by its name.
+
+    Args:
+        structure: The model's symbolic inputs: a tensor, or lists and dicts of them. None for whatever `x` is.
+        x: Inputs, or a dataset. A dict may have further columns, for which the result has no place.
+        name: The model's name, for the error.
+
+    Raises:
+        ValueError: A column is missing.
+    """
+    if isinstance(x, dict):
+        if isinstance(structure, dict):
+            _check_columns(structure, x, name)
+            columns = {key: matched(part, x[key], name) for key, part in structure.items()}
+            # Keras reads an OrderedDict in its own order, any other dict in that of its sorted keys.
+            return OrderedDict(columns) if isinstance(structure, OrderedDict) else columns
+        if (named := _named(structure)) is not None:
+            _check_columns(named, x, name)
+            flat = [x[key] for key in named]
+            return flat if isinstance(structure, list | tuple) else flat[0]
+    elif isinstance(structure, list | tuple) and isinstance(x, list | tuple) and len(structure) == len(x):
+        flat = [matched(part, value, name) for part, value in zip(structure, x, strict=True)]
+        return flat if isinstance(x, list) else tuple(flat)
+    return x
+
+
+def _named(structure: Any) -> dict[str, keras.KerasTensor] | None:
+    """Return the tensors of a single input, or of a flat list of inputs, by name; None for another structure."""
+    flat = list(structure) if isinstance(structure, list | tuple) else [structure]
+    return {tensor.name: tensor for tensor in flat} if all(isinstance(t, keras.KerasTensor) for t in flat) else None
+
+
+def _check_columns(named: Mapping[str, Any], x: Mapping[str, Any], name: str) -> None:
+    missing = sorted(set(named) - set(x))
     if missing:
-        raise ValueError(f"{model.name} takes the columns {sorted(structure)}. Missing: {missing}.")
-    return {name: x[name] for name in structure}
+        raise ValueError(
+            f"expected the columns {sorted(named)} for {name!r}, received a dict without all of them. "
+            f"Missing: {missing}; add them."
+        )
 
 
 def run_once(

@@ -9,6 +9,7 @@ from keras import ops
 
 from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.checks import check_arrays, check_validation
+from rocket_keras.columns_by_name import ColumnsByName
 from rocket_keras.heads import per_head, resolve_metrics
 from rocket_keras.logit_losses import label_loss
 from rocket_keras.monitoring import directions_of, set_modes
@@ -18,7 +19,7 @@ from rocket_keras.row_training import RowTraining
 from rocket_keras.train_step import TrainStep
 
 
-class HeadsModel(TrainStep, RowTraining):
+class HeadsModel(ColumnsByName, TrainStep, RowTraining):
     """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
 
     Subclasses write `loss_terms`, `logged_losses`, `routes`, `routed`, `non_finite_terms`, `_booster` and
@@ -42,6 +43,10 @@ class HeadsModel(TrainStep, RowTraining):
     def heads(self) -> tuple[str, ...]:
         """Names of the heads: the outputs of `predict`."""
         return tuple(self.roles)
+
+    def columns(self) -> Any:
+        """Return the inputs of the joint graph."""
+        return self.joint.input
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Return the logits by head and any further outputs of the joint graph, each `(batch, ...)`."""
@@ -179,9 +184,11 @@ class HeadsModel(TrainStep, RowTraining):
     ) -> keras.callbacks.History:
         """Train as `keras.Model.fit`; arrays are checked first, and a NaN in a term that spoils all stops the run.
 
+        Of data in batches the nets take their columns by name, as everywhere else; a dict of arrays must have no other.
+
         Raises:
-            ValueError: Arrays, of training or validation, without rows, with NaN, or with labels that the logits do not
-                have.
+            ValueError: Arrays, of training or validation, without rows, with NaN, with labels that the logits do not
+                have, or with a column that no net takes.
             rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN or infinite; the message names it.
         """
         check_arrays(x, y, self.joint)
@@ -195,9 +202,9 @@ class HeadsModel(TrainStep, RowTraining):
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluate as `keras.Model.evaluate`; arrays are checked as `fit` checks them."""
+        """Evaluate as `keras.Model.evaluate`; arrays are checked as `fit` checks them, further columns are ignored."""
         if not options.get("_use_cached_eval_dataset"):  # within fit, which has checked them
-            check_arrays(x, y, self.joint)
+            check_arrays(self.own(x), y, self.joint)
         return super().evaluate(x, y, *arguments, **options)
 
     def get_compile_config(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from rocket_keras.columns_by_name import by_name
 from rocket_keras.graph import graph_model, run_once
 from rocket_keras.logits import refuse_squashed
 
@@ -27,7 +28,8 @@ class Pair:
         privileged: Names of inputs that will not exist at serving time. A light net that needs one is refused.
 
     Attributes:
-        light, booster: The two models, on their own. `light` holds no variable of the booster's own.
+        light, booster: The two models, on their own. `light` holds no variable of the booster's own. Of a dict with
+            more columns than they have inputs, both take their own by name.
         joint: One functional model; outputs `{"light": logits, "booster": logits, **taps}`. Its inputs are the union.
 
     Raises:
@@ -63,10 +65,10 @@ class Pair:
         _check_heads(light, booster)
         _check_taps(taps)
         _check_privileged(light, booster, privileged)
-        self.light, self.booster = light, booster
+        self.light, self.booster = by_name(light), by_name(booster)
         self.privileged, self.tap_names = tuple(privileged), tuple(taps)
         common = common_inputs(light, booster)
-        self.joint = _join(light, booster, taps, common)
+        self.joint = by_name(_join(light, booster, taps, common))
         self._positions = {
             head: _positions(m, common, self.joint) for head, m in zip(HEADS, (light, booster), strict=True)
         }
@@ -96,10 +98,10 @@ class Pair:
         models = {}
         for head, name in zip(HEADS, (light_name, booster_name), strict=True):
             inputs = keras.tree.map_structure(joint.inputs.__getitem__, positions[head])
-            models[head] = keras.Model(inputs, outputs[head], name=name)
+            models[head] = by_name(keras.Model(inputs, outputs[head], name=name))
         pair = cls.__new__(cls)
         pair._positions = positions
-        pair.light, pair.booster, pair.joint = models["light"], models["booster"], joint
+        pair.light, pair.booster, pair.joint = models["light"], models["booster"], by_name(joint)
         pair.tap_names = tuple(name for name in outputs if name not in HEADS)
         pair.privileged = tuple(privileged)
         return pair
@@ -132,7 +134,7 @@ class Pair:
         """Return a copy of the light net with variables of its own, so that the booster's memory can be freed."""
         copy = keras.Model.from_config(self.light.get_config())
         copy.set_weights(self.light.get_weights())
-        return copy
+        return by_name(copy)
 
     def get_config(self) -> dict[str, Any]:
         """Return the joint graph and how the two models lie in it; shared layers are saved once."""

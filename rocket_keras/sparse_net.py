@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from rocket_keras.columns_by_name import ColumnsByName, by_name
 from rocket_keras.heads import listed
 from rocket_keras.logit_losses import label_loss
 from rocket_keras.logit_metrics import metric_on_logits
@@ -15,7 +16,7 @@ from rocket_keras.train_step import TrainStep
 
 
 @keras.saving.register_keras_serializable(package="rocket_keras")
-class SparseNet(TrainStep, RowTraining):
+class SparseNet(ColumnsByName, TrainStep, RowTraining):
     """Trains a net as Keras does, and its `SparseEmbedding` tables as a `Rocket` does: row by row.
 
     It is for nets that are trained alone, such as the base that a launch is compared with.
@@ -34,8 +35,12 @@ class SparseNet(TrainStep, RowTraining):
 
     def __init__(self, net: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
-        self.net = net
+        self.net = by_name(net)
         self.built = True
+
+    def columns(self) -> Any:
+        """Return the net's inputs."""
+        return self.net.input
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the net's output."""

@@ -7,6 +7,7 @@ import keras
 import keras_tuner
 
 from rocket_keras import Pair, Rocket
+from rocket_keras.columns_by_name import by_name
 
 Builder = Callable[[Any], Pair | keras.Model]
 """From `keras_tuner.HyperParameters` to a pair, or to a compiled Rocket or model."""
@@ -41,7 +42,7 @@ class LightHyperModel(keras_tuner.HyperModel):
                 f"expected the builder to return a rocket_keras.Pair or a keras.Model, received "
                 f"{type(made).__name__}; return what is to be trained"
             )
-        return made
+        return made if isinstance(made, Pair) else by_name(made)
 
     def build(self, hp: Any) -> keras.Model:
         """Return a compiled model, as Keras Tuner wants it; a pair becomes a Rocket."""

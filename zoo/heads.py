@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from rocket_keras.columns_by_name import by_name
 from rocket_keras.graph import graph_model
 from rocket_keras.pair import HEADS, Pair
 
@@ -77,7 +78,7 @@ def without_head(model: keras.Model) -> keras.Model:
     # A model has no public way to the tensor below its head. The layer's first call is the model's own unless the
     # layer was called before.
     features = head.input if head.output is model.outputs[0] else _features_again(model, head)
-    return keras.Model(model.input, features, name=f"{model.name}_features")
+    return by_name(keras.Model(model.input, features, name=f"{model.name}_features"))
 
 
 def _features_again(model: keras.Model, head: keras.Layer) -> keras.KerasTensor:

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from rocket_keras.columns_by_name import by_name
 from rocket_keras.pair import Pair
 from zoo.blank import restore_initializers, without_initializers
 from zoo.fetching import fetch, is_url
@@ -116,7 +117,7 @@ class Preset:
         model = keras.saving.deserialize_keras_object(without_initializers(config[head]), safe_mode=True)
         model.load_weights(weights)
         restore_initializers(model, config[head])
-        return model
+        return by_name(model)
 
     def _locate(self, name: str, expected: File | None) -> Path:
         if is_url(self.place):

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.columns_by_name import unlisted
 from rocket_keras.encoding import Encoder
 from rocket_keras.export import made_up_rows
 from rocket_keras.graph import inputs_of
@@ -103,7 +104,7 @@ def _light(source: str) -> tuple[str, int, keras.Model, str | None, Mapping[str,
     if (run / METRICS).is_file():
         facts = json.loads((run / METRICS).read_text(encoding="utf-8"))
         encoder = (run / ENCODER).read_text(encoding="utf-8") if (run / ENCODER).is_file() else None
-        model = keras.models.load_model(run / LIGHT, compile=False)
+        model = unlisted(keras.models.load_model(run / LIGHT, compile=False))
         return facts["entry"], facts["seed"], model, encoder, facts["nets"]
     preset = open_preset(source)
     metadata = preset.metadata()

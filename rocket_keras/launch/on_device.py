@@ -63,6 +63,9 @@ class FedRocket(Rocket):
         super().__init__(*args, **kwargs)
         self.feed = feed
 
+    def columns(self) -> None:
+        """Return nothing: what comes are places of rows, not columns."""
+
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
         """Return the pair's outputs for the rows at these places."""
         return super().call(inputs_of(self.joint, self.feed(inputs)), training)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rocket_keras.graph import inputs_of
 from rocket_keras.logits import refuse_squashed
 
 
@@ -20,7 +21,7 @@ class Frozen(keras.layers.Layer):
         nets: Models with the same inputs and the same outputs, which are logits. Their `trainable` becomes False.
 
     Call arguments:
-        inputs: What each net takes.
+        inputs: What each net takes; of a dict each net takes its own columns by name.
 
     Returns:
         The mean of the nets' outputs, tensor by tensor, in the structure of their output.
@@ -48,7 +49,7 @@ class Frozen(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Run the nets and take the mean."""
-        outputs = [net(inputs, training=False) for net in self.nets]
+        outputs = [net(inputs_of(net, inputs), training=False) for net in self.nets]
         return keras.tree.map_structure(lambda *found: ops.mean(ops.stack(found), axis=0), *outputs)
 
     def get_config(self) -> dict[str, Any]:
