@@ -64,7 +64,7 @@ class Copier:
         # From the outside to the inside, as a layer that is frozen freezes those in it.
         for layer, copied in reversed(self.pairs):
             _set_trainable(layer, copied)
-            if _is_graph(layer):
+            if is_graph(layer):
                 continue  # its layers are pairs themselves
             copy_state(layer, copied)
             for inner, twin in pairs_inside(layer, copied):
@@ -75,7 +75,7 @@ class Copier:
     def _copied(self, operation: Any) -> Any:
         if not isinstance(operation, keras.layers.Layer):
             return _operation(operation)
-        copied = self._net(operation) if _is_graph(operation) else self._layer(operation)
+        copied = self._net(operation) if is_graph(operation) else self._layer(operation)
         self.pairs.append((operation, copied))
         return copied
 
@@ -103,7 +103,7 @@ class Copier:
             copied.dtype_policy = layer.dtype_policy
         for inner, twin in pairs_inside(layer, copied):
             twin.name = inner.name if inner is not layer else twin.name
-            for name, function in _functions(inner).items():
+            for name, function in functions_of(inner).items():
                 if vars(twin).get(name) is not function:
                     setattr(twin, name, function)
         return copied
@@ -126,7 +126,7 @@ class Copier:
                 return kind.from_config(dict(config))
             except Exception:
                 # A lambda has no name to be looked up by: the constructor takes it as it is.
-                live = {key: function for key, function in _functions(layer).items() if key in config}
+                live = {key: function for key, function in functions_of(layer).items() if key in config}
                 if not live:
                     raise
                 return kind.from_config({**config, **live})
@@ -148,7 +148,7 @@ def _functional() -> type:
     return type(keras.Model(x, x, name="functional"))
 
 
-def _is_graph(layer: keras.layers.Layer) -> bool:
+def is_graph(layer: Any) -> bool:
     """Return whether a layer is a net that computes what its graph says, and that its class makes of tensors."""
     if type(layer) is keras.Sequential:
         return True
@@ -202,7 +202,7 @@ def _own_objects(layer: keras.layers.Layer) -> dict[str, Any]:
     return found
 
 
-def _functions(layer: keras.layers.Layer) -> dict[str, Any]:
+def functions_of(layer: Any) -> dict[str, Any]:
     """Return the functions among a layer's attributes that do not depend on the layer itself."""
     return {name: value for name, value in vars(layer).items() if _is_function(value) and not _holds(value, layer)}
 
@@ -211,7 +211,7 @@ def _is_function(value: Any) -> bool:
     return callable(value) and not isinstance(value, type) and not hasattr(value, "get_config")
 
 
-def _holds(function: Any, layer: keras.layers.Layer) -> bool:
+def _holds(function: Any, layer: Any) -> bool:
     """Return whether a function is bound to the layer or encloses it: the copy has one of its own."""
     seen: set[int] = set()  # a recursive function encloses itself
     parts = [function]

@@ -63,9 +63,9 @@ def load_assets(net: keras.layers.Layer, folder: Path) -> None:
         layer.load_assets(str(folder / str(index)))
 
 
-def has_state(layer: keras.layers.Layer) -> bool:
-    """Return whether there is anything that `copy_state` would copy."""
-    return bool(layer.variables or layers_with_assets(layer))
+def has_learnt(layer: keras.layers.Layer) -> bool:
+    """Return whether a layer has weights or anything that `save_assets` writes; a Dropout's seed is neither."""
+    return bool(layer.weights or layers_with_assets(layer))
 
 
 def _copy_kept(source: keras.layers.Layer, target: keras.layers.Layer) -> None:

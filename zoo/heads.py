@@ -1,5 +1,6 @@
 """Pairs and nets for other classes: a fresh layer of logits, or none, above layers that keep what they learnt."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -55,7 +56,10 @@ def replace_head(pair: Pair, num_classes: int) -> Pair:
 
 def _check_on_top(heads: set[str], joint: keras.Model) -> None:
     """Raise ValueError where a layer reads the logits."""
-    for entry in joint.get_config()["layers"]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of lambdas, which are dangerous in files alone
+        entries = joint.get_config()["layers"]
+    for entry in entries:
         read = heads & _layers_read(entry["inbound_nodes"])
         if read:
             raise ValueError(
