@@ -8,6 +8,9 @@ import keras
 # Lists that name layers: there a name must be that of the layer at the same position.
 _REFERENCES = ("keras_history", "input_layers", "output_layers")
 
+# Only the configuration of a layer has one of these; an input's has a shape.
+_OF_LAYERS = {"trainable", "inbound_nodes", "batch_shape"}
+
 
 def counterparts(net: keras.Model, other: keras.Model) -> dict[int, Any]:
     """Return the layer (or other operation) of `other` for the id of each of `net`'s, matched by position.
@@ -56,8 +59,10 @@ def _difference(mine: Any, other: Any, names: dict[str, str], key: str = "", str
     """
     if isinstance(mine, dict) and isinstance(other, dict) and set(mine) == set(other):
         # Only layers are named freely; the name of a dtype policy is what it is.
-        if "name" in mine and ("trainable" in mine or "inbound_nodes" in mine):
+        if "name" in mine and _OF_LAYERS & set(mine):
             names.setdefault(mine["name"], other["name"])  # of a layer inside of another
+        if "build_config" in mine and isinstance(mine["config"], dict) and "name" in mine["config"]:
+            names.setdefault(mine["config"]["name"], other["config"].get("name"))
         inner = ((mine[k], other[k], names, k, strict or k in _REFERENCES) for k in mine if k != "seed")
     elif isinstance(mine, list | tuple) and isinstance(other, list | tuple) and len(mine) == len(other):
         inner = ((a, b, names, key, strict) for a, b in zip(mine, other, strict=True))

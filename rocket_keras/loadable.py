@@ -8,7 +8,6 @@ import keras
 
 from rocket_keras.net_copy import functions_of, is_graph
 
-
 # What the classes of users raise, beside Keras.
 _OF_CLASSES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 

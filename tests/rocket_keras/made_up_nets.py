@@ -12,7 +12,7 @@ L = keras.layers
 RNG = np.random.default_rng(5)
 NUMBERS = (RNG.normal(size=(16, 4)) * 50 + 100).astype("float32")
 WHOLE = RNG.integers(2, 9, (16, 4)).astype("int64")
-WORDS = np.array([["ad", "user", "shop", "new"][i % 4] for i in range(16)], dtype=object)[:, None]
+WORDS = np.array([["ad", "user", "shop", "new"][i % 4] for i in range(16)])[:, None]
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
@@ -212,10 +212,10 @@ CASES = {name: case for name, case in CASES.items() if case.available}
 
 def pair_of(case, shared=True, units=3):
     """Return a trained-looking pair whose nets begin with the case's part, one for both or one each."""
-    dtype = "string" if case.rows.dtype == object else str(case.rows.dtype)
+    dtype = "string" if case.rows.dtype.kind == "U" else str(case.rows.dtype)
     inputs = keras.Input(case.rows.shape[1:], dtype=dtype, name="x")
     first = case.made(inputs)
-    second = first if shared else L.Dense(4, name="bottom")(L.Flatten()(inputs) / 1 if dtype == "float32" else first)
+    second = first if shared else case.made(inputs)
     light = L.Dense(2, name="light_logits")(L.Dense(units, "tanh", name="light_hidden")(first))
     booster = L.Dense(2, name="booster_logits")(L.Dense(6, "tanh", name="booster_hidden")(second))
     pair = Pair(keras.Model(inputs, light, name="light"), keras.Model(inputs, booster, name="booster"))
@@ -231,8 +231,13 @@ def moved(net):
                 variable.assign(RNG.uniform(0.1, 0.9, variable.shape))
 
 
+def values(case):
+    """Return the rows as what nets take: texts as a tensor."""
+    return keras.ops.convert_to_tensor(case.rows.tolist()) if case.rows.dtype.kind == "U" else case.rows
+
+
 def logits(net, case):
-    return net.predict(case.rows, verbose=0)
+    return net.predict(values(case), verbose=0)
 
 
 def weights(net):
@@ -242,4 +247,4 @@ def weights(net):
 def trained(net, case):
     """Train a net for one step."""
     net.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    net.fit(case.rows, np.arange(16) % 2, batch_size=16, verbose=0)
+    net.fit(values(case), np.arange(16) % 2, batch_size=16, verbose=0)

@@ -53,9 +53,10 @@ def test_presets_and_saved_rockets_compute_the_same(case, tmp_path):
 
 
 _LOAD = """
-import sys, pathlib, numpy as np, zoo
+import sys, pathlib, keras, numpy as np, zoo
 for folder in pathlib.Path(sys.argv[1]).iterdir():
-    x = np.load(folder / "rows.npy", allow_pickle=True)
+    x = np.load(folder / "rows.npy")
+    x = keras.ops.convert_to_tensor(x.tolist()) if x.dtype.kind == "U" else x
     np.save(folder / "found.npy", zoo.load_light(folder).predict(x, verbose=0))
     pair = zoo.load(folder)
     np.save(folder / "booster.npy", pair.booster.predict(x, verbose=0))
