@@ -93,7 +93,8 @@ def _assign(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
             f"{shapes[0]} and {shapes[1]}; let its get_config() return all that its variables depend on"
         )
     for variable, twin in zip(mine, theirs, strict=True):
-        twin.assign(variable)
+        # A tensor of its own: under JAX training gives the memory of a variable's value away.
+        twin.assign(keras.ops.copy(variable))
 
 
 def _flat(layer: keras.layers.Layer) -> list[keras.layers.Layer]:

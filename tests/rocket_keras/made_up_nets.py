@@ -174,7 +174,7 @@ CASES = {
     "normalization inverted": Case(lambda x: normalization(x / 100.0, invert=True)),
     "bins": Case(bins),
     "discretization": Case(discretization, available=TENSORFLOW),
-    "category encoding": Case(lambda x: L.CategoryEncoding(12, output_mode="multi_hot")(x), WHOLE),
+    "category encoding": Case(lambda x: L.CategoryEncoding(12, output_mode="multi_hot")(x), WHOLE.astype("int32")),
     "integer lookup": Case(lookup(L.IntegerLookup, WHOLE, True), WHOLE, available=TENSORFLOW),
     "integer lookup, counts": Case(
         lookup(lambda: L.IntegerLookup(output_mode="count"), WHOLE, False), WHOLE, available=TENSORFLOW
