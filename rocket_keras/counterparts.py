@@ -1,5 +1,6 @@
 """Which layer of one net stands where in another net of the same architecture."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,9 @@ def counterparts(net: keras.Model, other: keras.Model) -> dict[int, Any]:
     Raises:
         ValueError: Another difference; the message says in which layer.
     """
-    mine, theirs = net.get_config(), other.get_config()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of lambdas, which are dangerous in files alone
+        mine, theirs = net.get_config(), other.get_config()
     # All names first: a layer that is called several times may read one that comes later in the list.
     names = {a["name"]: b["name"] for a, b in zip(mine["layers"], theirs["layers"], strict=False)}
     for a, b in zip(mine["layers"], theirs["layers"], strict=False):

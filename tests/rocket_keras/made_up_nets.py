@@ -112,13 +112,13 @@ def lookup(kind, data, embed):
 
 def nested(x):
     inputs = keras.Input((4,))
-    return keras.Model(inputs, L.Dense(5, "tanh")(normalization(inputs)), name="inner")(x)
+    return keras.Model(inputs, L.Dense(5, "tanh")(normalization(inputs)))(x)
 
 
 def sequential(x):
     norm = L.Normalization()
     norm.adapt(NUMBERS)
-    return keras.Sequential([norm, L.Dense(5, scaled(2.0)), L.BatchNormalization()], name="steps")(x)
+    return keras.Sequential([norm, L.Dense(5, scaled(2.0)), L.BatchNormalization()])(x)
 
 
 def traced(x):
