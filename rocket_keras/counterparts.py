@@ -1,5 +1,6 @@
 """Which layer of one net stands where in another net of the same architecture."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,9 @@ import keras
 
 # Lists that name layers: there a name must be that of the layer at the same position.
 _REFERENCES = ("keras_history", "input_layers", "output_layers")
+
+# Only the configuration of a layer has one of these; an input's has a shape.
+_OF_LAYERS = {"trainable", "inbound_nodes", "batch_shape"}
 
 
 def counterparts(net: keras.Model, other: keras.Model) -> dict[int, Any]:
@@ -20,7 +24,9 @@ def counterparts(net: keras.Model, other: keras.Model) -> dict[int, Any]:
     Raises:
         ValueError: Another difference; the message says in which layer.
     """
-    mine, theirs = net.get_config(), other.get_config()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of lambdas, which are dangerous in files alone
+        mine, theirs = net.get_config(), other.get_config()
     # All names first: a layer that is called several times may read one that comes later in the list.
     names = {a["name"]: b["name"] for a, b in zip(mine["layers"], theirs["layers"], strict=False)}
     for a, b in zip(mine["layers"], theirs["layers"], strict=False):
@@ -56,8 +62,10 @@ def _difference(mine: Any, other: Any, names: dict[str, str], key: str = "", str
     """
     if isinstance(mine, dict) and isinstance(other, dict) and set(mine) == set(other):
         # Only layers are named freely; the name of a dtype policy is what it is.
-        if "name" in mine and ("trainable" in mine or "inbound_nodes" in mine):
+        if "name" in mine and _OF_LAYERS & set(mine):
             names.setdefault(mine["name"], other["name"])  # of a layer inside of another
+        if "build_config" in mine and isinstance(mine["config"], dict) and "name" in mine["config"]:
+            names.setdefault(mine["config"]["name"], other["config"].get("name"))
         inner = ((mine[k], other[k], names, k, strict or k in _REFERENCES) for k in mine if k != "seed")
     elif isinstance(mine, list | tuple) and isinstance(other, list | tuple) and len(mine) == len(other):
         inner = ((a, b, names, key, strict) for a, b in zip(mine, other, strict=True))

@@ -15,6 +15,7 @@ from rocket_keras.columns_by_name import listed
 from rocket_keras.encoding import Encoder
 from rocket_keras.extras import require
 from rocket_keras.graph import inputs_of
+from rocket_keras.loadable import check_loadable
 from rocket_keras.onnx_graph import Unwritable, write_onnx
 from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 from rocket_keras.pair import Pair
@@ -62,8 +63,8 @@ def export_light(
 
     Raises:
         ValueError: Unknown suffix, a folder that must not be replaced, a format that this backend cannot write, a net
-            that computes in another dtype than float32, an unknown name in `once`, or a rewrite of a net or format
-            that has none.
+            that computes in another dtype than float32, an unknown name in `once`, a rewrite of a net or format that
+            has none, or `.keras` of a net with functions or classes that are not registered.
         ImportError: The exporter's package is missing.
         ArithmeticError: What was written differs from Keras by more than 1e-5, relative to logits above 1.
     """
@@ -233,6 +234,7 @@ def _run_onnx(draft: Path, rows: Any) -> Any:
 
 
 def _write_keras(model: keras.Model, draft: Path, _: Rewrites) -> None:
+    check_loadable(model)
     listed(model).save(draft)
 
 

@@ -9,6 +9,7 @@ from rocket_keras.columns_by_name import by_name
 from rocket_keras.counterparts import counterparts
 from rocket_keras.graph import Call, run_once
 from rocket_keras.light_nets import LightNets
+from rocket_keras.net_copy import Copier
 from rocket_keras.pair import Pair, common_inputs, input_structure
 
 
@@ -39,12 +40,11 @@ def grafted(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], keras.Model]:
     inputs: dict[str, keras.KerasTensor] = {}  # that the booster does not have
     found = {}
     for name, pair in pairs.items():
-        stand_in, copies = _layers(name, pair, first, host)
-        light, calls = _light(pair, _fed(pair, host, inputs), memo, stand_in)
+        copier = _copier(name, pair, first, host)
+        light, calls = _light(pair, _fed(pair, host, inputs), memo, copier.copy if copier else _itself)
         _check_states(name, calls, host)
-        for layer, copy in copies:
-            for variable, twin in zip(_variables(layer), _variables(copy), strict=True):
-                twin.assign(variable)
+        if copier:
+            copier.copy_states()
         found[name] = Pair(light, booster, privileged=pair.privileged)
         _check_shared(name, pair, found[name])
         own_calls += calls
@@ -73,11 +73,10 @@ def _light(
     return keras.Model(inputs, logits, name=pair.light.name), calls
 
 
-def _layers(name: str, pair: Pair, first: str, host: keras.Model) -> tuple[Callable[[Any], Any], list[Any]]:
-    """Return what stands in for each layer of a pair's light net, and a list for the (layer, copy) made on the way."""
-    copies: list[tuple[Any, Any]] = []
+def _copier(name: str, pair: Pair, first: str, host: keras.Model) -> Copier | None:
+    """Return what gives the layer to call for each of a pair's light net; None where these are the first booster's."""
     if pair.booster is host:
-        return (lambda layer: layer), copies
+        return None
     try:
         stand_ins = counterparts(pair.booster, host)
     except ValueError as error:
@@ -87,16 +86,17 @@ def _layers(name: str, pair: Pair, first: str, host: keras.Model) -> tuple[Calla
         ) from None
     taken = {layer.name for layer in host.operations}
 
-    def stand_in(layer: Any) -> Any:
-        if id(layer) not in stand_ins:
-            # Automatic names may be those of the first booster, where they were counted anew for each pair.
-            config = {**layer.get_config(), "name": _free(layer.name, taken)}
-            taken.add(config["name"])
-            stand_ins[id(layer)] = type(layer).from_config(config)
-            copies.append((layer, stand_ins[id(layer)]))
-        return stand_ins[id(layer)]
+    def rename(layer: Any) -> str:
+        # Automatic names may be those of the first booster, where they were counted anew for each pair.
+        free = _free(layer.name, taken)
+        taken.add(free)
+        return free
 
-    return stand_in, copies
+    return Copier(stand_ins, rename)
+
+
+def _itself(layer: Any) -> Any:
+    return layer
 
 
 def _fed(pair: Pair, host: keras.Model, inputs: dict[str, keras.KerasTensor]) -> dict[int, keras.KerasTensor]:

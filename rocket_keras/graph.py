@@ -126,13 +126,29 @@ def run_once(
             calls.append(Call(layer, args, kwargs, memo[key]))
         return memo[key]
 
-    again = keras.models.clone_model(
-        model,
-        input_tensors=keras.tree.map_structure(lambda tensor: inputs[id(tensor)], model.input),
-        clone_function=stand_in,
-        call_function=call,
-    )
-    return again.outputs[0], calls
+    again = run_again(model, keras.tree.map_structure(lambda tensor: inputs[id(tensor)], model.input), stand_in, call)
+    return keras.tree.flatten(again)[0], calls
+
+
+def run_again(
+    model: keras.Model,
+    inputs: Any,
+    stand_in: Callable[[Any], Any],
+    call: Callable[..., Any] = lambda layer, *args, **kwargs: layer(*args, **kwargs),
+) -> Any:
+    """Run the layers of a functional model once more and return its outputs, in their structure.
+
+    Args:
+        model: The model.
+        inputs: The tensors to begin with, in the structure of its inputs.
+        stand_in: For each layer of the model the one to call; asked once per layer.
+        call: Calls a layer with the arguments of the model's own call.
+    """
+    # A second model of the same graph, because Keras compiles the clone of a compiled model anew.
+    bare = keras.Model(model.input, model.output, name=model.name)
+    again = keras.models.clone_model(bare, input_tensors=inputs, clone_function=stand_in, call_function=call).output
+    # Under PyTorch it has the keys of a dict sorted.
+    return {key: again[key] for key in model.output} if isinstance(model.output, dict) else again
 
 
 def _identity(leaf: Any) -> Any:

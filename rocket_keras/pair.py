@@ -8,6 +8,7 @@ import keras
 from rocket_keras.columns_by_name import by_name
 from rocket_keras.graph import graph_model, run_once
 from rocket_keras.logits import refuse_squashed
+from rocket_keras.net_copy import copy_net
 
 HEADS = ("light", "booster")
 
@@ -131,24 +132,41 @@ class Pair:
         return Pair(self.light, self.booster, taps, self.privileged)
 
     def detach(self) -> keras.Model:
-        """Return a copy of the light net with variables of its own, so that the booster's memory can be freed."""
-        copy = keras.Model.from_config(self.light.get_config())
-        copy.set_weights(self.light.get_weights())
-        return by_name(copy)
+        """Return a copy of the light net with variables of its own, so that the booster's memory can be freed.
+
+        Raises:
+            ValueError: A layer cannot be made anew from its `get_config()`. One line, which names it.
+        """
+        return by_name(copy_net(self.light))
+
+    def copied(self, replaced: Mapping[int, keras.layers.Layer] | None = None) -> "Pair":
+        """Return a copy of the pair with variables of its own, shared where they were shared.
+
+        Args:
+            replaced: For the id of a layer of `joint` the one to use instead.
+
+        Raises:
+            ValueError: As in `detach`.
+        """
+        return self.from_joint(copy_net(self.joint, replaced), **self._shape())
 
     def get_config(self) -> dict[str, Any]:
         """Return the joint graph and how the two models lie in it; shared layers are saved once."""
-        config: dict[str, Any] = {"joint": keras.saving.serialize_keras_object(self.joint)}
-        for head, model in zip(HEADS, (self.light, self.booster), strict=True):
-            config[f"{head}_inputs"] = self._positions[head]
-            config[f"{head}_name"] = model.name
-        return {**config, "privileged": list(self.privileged)}
+        return {"joint": keras.saving.serialize_keras_object(self.joint), **self._shape()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Pair":
         """Rebuild the pair, untrained, from `get_config`."""
         config = dict(config)
         return cls.from_joint(keras.saving.deserialize_keras_object(config.pop("joint")), **config)
+
+    def _shape(self) -> dict[str, Any]:
+        """Return how the two models lie in the joint graph."""
+        shape: dict[str, Any] = {}
+        for head, model in zip(HEADS, (self.light, self.booster), strict=True):
+            shape[f"{head}_inputs"] = self._positions[head]
+            shape[f"{head}_name"] = model.name
+        return {**shape, "privileged": list(self.privileged)}
 
     def _owned_by(self, light: bool, booster: bool) -> list[keras.Variable]:
         # Walked once a model, not once a variable: under PyTorch every routed step asks.

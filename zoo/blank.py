@@ -39,7 +39,8 @@ def restore_initializers(model: keras.Model, config: dict[str, Any]) -> None:
         config: What `keras.saving.serialize_keras_object` made of such a model.
     """
     layers = {layer.name: layer for layer in model.layers}
-    for entry in config["config"]["layers"]:
+    # A model of a class of its own makes its layers itself.
+    for entry in config["config"].get("layers", ()):
         settings = entry["config"]
         layer = layers.get(settings.get("name"))
         if isinstance(layer, keras.Model):

@@ -1,5 +1,6 @@
 """Pairs and nets for other classes: a fresh layer of logits, or none, above layers that keep what they learnt."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -25,8 +26,8 @@ def replace_head(pair: Pair, num_classes: int) -> Pair:
         The new pair. Its loss must fit the number of logits.
 
     Raises:
-        ValueError: `num_classes` is no whole number above 0, a net does not end in a dense layer, or another layer
-            reads the logits.
+        ValueError: `num_classes` is no whole number above 0, a net does not end in a dense layer, another layer reads
+            the logits, or a layer cannot be copied.
 
     Example:
 
@@ -41,24 +42,31 @@ def replace_head(pair: Pair, num_classes: int) -> Pair:
             f"expected `num_classes` to be a whole number of logits, received {num_classes!r}; give 1 for a click, the "
             "number of classes elsewhere"
         )
-    heads = {
-        _head(model, f"the {name} net").name for name, model in zip(HEADS, (pair.light, pair.booster), strict=True)
-    }
-    config = pair.get_config()
-    for entry in config["joint"]["config"]["layers"]:
+    heads = [_head(model, f"the {name} net") for name, model in zip(HEADS, (pair.light, pair.booster), strict=True)]
+    _check_on_top({head.name for head in heads}, pair.joint)
+    fresh = {}
+    for head in heads:
+        if id(head) not in fresh:  # both nets may end in one
+            config = {**head.get_config(), "units": num_classes}
+            fresh[id(head)] = type(head).from_config(config)
+    again = pair.copied(fresh)
+    for head in fresh.values():
+        head.trainable = True  # whatever the whole net is
+    return again
+
+
+def _check_on_top(heads: set[str], joint: keras.Model) -> None:
+    """Raise ValueError where a layer reads the logits."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of lambdas, which are dangerous in files alone
+        entries = joint.get_config()["layers"]
+    for entry in entries:
         read = heads & _layers_read(entry["inbound_nodes"])
         if read:
             raise ValueError(
                 f"expected no layer above the logits, received {entry['name']!r}, which reads {read.pop()!r}; build "
                 "the pair anew with other logits"
             )
-        if entry["name"] in heads:
-            entry["config"].update(units=num_classes, trainable=True)
-    again = Pair.from_config(config)
-    for layer in again.joint.layers:
-        if layer.name not in heads:
-            layer.set_weights(pair.joint.get_layer(layer.name).get_weights())
-    return again
 
 
 def without_head(model: keras.Model) -> keras.Model:

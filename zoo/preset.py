@@ -12,11 +12,14 @@ from typing import Any
 import keras
 
 from rocket_keras.columns_by_name import by_name
-from rocket_keras.pair import Pair
+from rocket_keras.loadable import check_loadable
+from rocket_keras.net_state import copy_state, has_learnt, load_assets, save_assets
+from rocket_keras.pair import HEADS, Pair
 from zoo.blank import restore_initializers, without_initializers
 from zoo.fetching import fetch, is_url
 
 CONFIG, LIGHT, BOOSTER = "config.json", "light.weights.h5", "booster.weights.h5"
+ASSETS = {"light": "light.assets.zip", "booster": "booster.assets.zip"}
 ENCODER, METADATA = "encoder.json", "metadata.json"
 FORMAT = 1
 
@@ -91,15 +94,16 @@ class Preset:
 
     def light(self) -> keras.Model:
         """Build the light net with its weights; neither fetches nor opens the booster's file."""
-        return self._net("light", self._config(), self.file(LIGHT))
+        return self._net("light", self._config(), self.file(LIGHT), self._assets("light"))
 
     def pair(self) -> Pair:
         """Build the pair with the weights of both nets."""
         # Every file is checked before one is loaded.
         config, files = self._config(), {"light": self.file(LIGHT), "booster": self.file(BOOSTER)}
+        assets = {head: self._assets(head) for head in files}
         pair = Pair.from_config(config["pair"])
         for head, path in files.items():
-            copy_weights(self._net(head, config, path), getattr(pair, head))
+            copy_weights(self._net(head, config, path, assets[head]), getattr(pair, head))
         return pair
 
     def encoder(self) -> str:
@@ -113,9 +117,18 @@ class Preset:
     def _config(self) -> dict[str, Any]:
         return json.loads(self.file(CONFIG).read_text(encoding="utf-8"))
 
-    def _net(self, head: str, config: Mapping[str, Any], weights: Path) -> keras.Model:
+    def _assets(self, head: str) -> Path | None:
+        """Return the file of what a net keeps beside its weights; None where it keeps nothing."""
+        name = ASSETS[head]
+        return self.file(name) if name in self.metadata()["files"] else None
+
+    def _net(self, head: str, config: Mapping[str, Any], weights: Path, assets: Path | None) -> keras.Model:
         model = keras.saving.deserialize_keras_object(without_initializers(config[head]), safe_mode=True)
         model.load_weights(weights)
+        if assets is not None:
+            with tempfile.TemporaryDirectory() as scratch:
+                shutil.unpack_archive(assets, scratch)
+                load_assets(model, Path(scratch))
         restore_initializers(model, config[head])
         return by_name(model)
 
@@ -134,7 +147,8 @@ def save_preset(pair: Pair, folder: str | Path, encoder: str | None = None, **me
     Args:
         pair: The trained pair. Its layers are Keras's own or registered ones, without Python functions.
         folder: Written anew: `config.json`, `light.weights.h5`, `booster.weights.h5`, `metadata.json`. Either weights
-            file is an ordinary Keras file that holds one whole net, shared layers included.
+            file is an ordinary Keras file that holds one whole net, shared layers included. What a net keeps beside its
+            weights, such as the vocabulary of a lookup, is in `light.assets.zip` and `booster.assets.zip`.
         encoder: JSON text of what turns raw values into inputs, written as `encoder.json`: that of a data set is
             `data.encoder.to_json()`.
         **metadata: What else to tell, as plain JSON values.
@@ -143,11 +157,14 @@ def save_preset(pair: Pair, folder: str | Path, encoder: str | None = None, **me
         SHA-256 and size of every file, `metadata.json` included.
 
     Raises:
-        ValueError: A net holds a Python function, which is code: Keras's safe mode would not load it again.
+        ValueError: A net holds a Python function or a class that is not registered, which is code: no other process
+            would load it. One line, which names the layer.
     """
     own = {"format", "files"} & set(metadata)
     if own:
         raise ValueError(f"expected metadata of your own, received {sorted(own)}; rename what a preset writes itself")
+    for head in HEADS:
+        check_loadable(getattr(pair, head))
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     config = {
@@ -155,11 +172,6 @@ def save_preset(pair: Pair, folder: str | Path, encoder: str | None = None, **me
         **{head: keras.saving.serialize_keras_object(getattr(pair, head)) for head in ("light", "booster")},
     }
     text = json.dumps(config, indent=1)
-    if '"__lambda__"' in text:
-        raise ValueError(
-            "expected a pair of layers without Python functions, received a Lambda layer or a lambda; write it as a "
-            "registered keras.layers.Layer"
-        )
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         draft = Path(scratch) / folder.name
         draft.mkdir()
@@ -169,6 +181,7 @@ def save_preset(pair: Pair, folder: str | Path, encoder: str | None = None, **me
             net = keras.saving.deserialize_keras_object(config[head], safe_mode=True)
             copy_weights(getattr(pair, head), net)
             net.save_weights(draft / name)
+            _write_assets(net, draft / ASSETS[head])
         if encoder is not None:
             (draft / ENCODER).write_text(encoder + "\n", encoding="utf-8")
         files = {path.name: File.of(path) for path in sorted(draft.iterdir())}
@@ -181,8 +194,14 @@ def save_preset(pair: Pair, folder: str | Path, encoder: str | None = None, **me
     return files
 
 
+def _write_assets(net: keras.Model, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        if save_assets(net, Path(scratch)):
+            shutil.make_archive(str(path.with_suffix("")), "zip", scratch)
+
+
 def copy_weights(source: keras.Model, target: keras.Model, leave: tuple[str, ...] = ()) -> None:
-    """Give each layer of `target` the weights of the layer of that name in `source`.
+    """Give each layer of `target` what the layer of that name in `source` has learnt: weights, vocabularies.
 
     Args:
         source, target: Nets of one architecture.
@@ -192,13 +211,13 @@ def copy_weights(source: keras.Model, target: keras.Model, leave: tuple[str, ...
         ValueError: A layer is missing in `source` or has other shapes. Nothing was copied.
     """
     for layer in check_weights(source, target, leave):
-        layer.set_weights(source.get_layer(layer.name).get_weights())
+        copy_state(source.get_layer(layer.name), layer)
 
 
 def check_weights(source: keras.Model, target: keras.Model, leave: tuple[str, ...] = ()) -> list[keras.Layer]:
     """Return the layers of `target` that `copy_weights` would change; the arguments and errors are its own."""
     theirs = {layer.name: layer for layer in source.layers}
-    chosen = [layer for layer in target.layers if layer.weights and layer.name not in leave]
+    chosen = [layer for layer in target.layers if has_learnt(layer) and layer.name not in leave]
     for layer in chosen:
         want = [tuple(v.shape) for v in layer.weights]
         have = [tuple(v.shape) for v in theirs[layer.name].weights] if layer.name in theirs else None

@@ -11,6 +11,7 @@ from rocket_keras.daily.settings import Daily
 from rocket_keras.hints import SoftTargetHint
 from rocket_keras.launch.batches import predict_logits
 from rocket_keras.layers import Frozen
+from rocket_keras.net_state import copy_state
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
 from rocket_keras.sparse_net import SparseNet
@@ -93,7 +94,7 @@ def _distilled(plan: Daily, make: MakePair) -> Learner:
     student = Rocket(pair, SoftTargetHint(temperature=plan.temperature), plan.hint_weight)
 
     def begin() -> None:
-        copied.set_weights(teacher.get_weights())
+        copy_state(teacher, copied)
 
     parts = (
         Part("booster", _compiled(plan, SparseNet(teacher)), {"booster": None}),
