@@ -67,7 +67,7 @@ class _GraphByName(ColumnsByName):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a functional model like any other."""
         restore, *rest = super().__reduce__()
-        return MethodType(restore.__func__, _functional()), *rest
+        return MethodType(restore.__func__, functional_class()), *rest
 
     def __deepcopy__(self, memo: dict[int, Any]) -> keras.Model:
         """Copy as Keras does."""
@@ -83,10 +83,15 @@ def by_name(model: keras.Model) -> keras.Model:
     models and all other models stay as they are.
     """
     kind = type(model)
-    if kind is _functional():
+    if kind is functional_class():
         # Not a new model on the same layers, which would lose what its owner compiled, and be another booster.
         object.__setattr__(model, "__class__", _by_name_class())
     return model
+
+
+def goes_by_name(model: Any) -> bool:
+    """Return whether `by_name` has made a model what it is."""
+    return type(model) is _by_name_class()
 
 
 def listed(model: keras.Model) -> keras.Model:
@@ -94,7 +99,7 @@ def listed(model: keras.Model) -> keras.Model:
 
     It is for files that are loaded without rocket_keras. A model without a flat dict of inputs is returned as it is.
     """
-    structure = model.input if type(model) in (_functional(), _by_name_class()) else None
+    structure = model.input if type(model) in (functional_class(), _by_name_class()) else None
     if not isinstance(structure, dict) or any(getattr(part, "name", "") != key for key, part in structure.items()):
         return model
     again = keras.Model(model.inputs, model.output, name=model.name)
@@ -108,13 +113,13 @@ def listed(model: keras.Model) -> keras.Model:
 
 def unlisted(model: keras.Model) -> keras.Model:
     """Return the model with a dict of inputs where they are a list, as `listed` made it; by name in either case."""
-    if isinstance(model, _functional()) and isinstance(model.input, list):
+    if isinstance(model, functional_class()) and isinstance(model.input, list):
         return by_name(keras.Model({tensor.name: tensor for tensor in model.inputs}, model.output, name=model.name))
     return by_name(model)
 
 
 @cache
-def _functional() -> Any:
+def functional_class() -> Any:
     """Return Keras's class of functional models, which has no public name."""
     inputs = keras.Input((1,))
     return type(keras.Model(inputs, inputs))
@@ -122,6 +127,6 @@ def _functional() -> Any:
 
 @cache
 def _by_name_class() -> Any:
-    functional = _functional()
+    functional = functional_class()
     # Under Keras's name, which is what Keras writes into files.
     return type(functional.__name__, (_GraphByName, functional), {"__module__": functional.__module__})

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from rocket_keras.columns_by_name import by_name, functional_class, goes_by_name
 from rocket_keras.graph import run_again
 from rocket_keras.layers.frozen import Frozen
 from rocket_keras.net_state import copy_state, pairs_inside
@@ -86,7 +87,9 @@ class Copier:
             inputs = [_input(net.inputs[0])] if getattr(net, "inputs", None) else []
             return keras.Sequential([*inputs, *(self.copy(layer) for layer in net.layers)], name=name)
         inputs = keras.tree.map_structure(_input, net.input)
-        return type(net)(inputs, run_again(net, inputs, self.copy), name=name)
+        kind = functional_class() if goes_by_name(net) else type(net)
+        copied = kind(inputs, run_again(net, inputs, self.copy), name=name)
+        return by_name(copied) if goes_by_name(net) else copied
 
     def _layer(self, layer: keras.layers.Layer) -> keras.layers.Layer:
         """Make one layer anew by its own class."""
@@ -141,18 +144,11 @@ def _set_trainable(source: Any, target: Any) -> None:
         target.trainable = source.trainable
 
 
-@functools.cache
-def _functional() -> type:
-    """Return the class of a model that was made of tensors, which Keras has no public name for."""
-    x = keras.Input((1,), name="x")
-    return type(keras.Model(x, x, name="functional"))
-
-
 def is_graph(layer: Any) -> bool:
     """Return whether a layer is a net that computes what its graph says, and that its class makes of tensors."""
-    if type(layer) is keras.Sequential:
+    if type(layer) is keras.Sequential or goes_by_name(layer):
         return True
-    functional = _functional()
+    functional = functional_class()
     return isinstance(layer, functional) and _same(type(layer), functional, "__init__", "from_config", "call")
 
 
