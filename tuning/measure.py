@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from rocket_keras import Latency, __version__, measure_latency
+from rocket_keras.architecture import architecture
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import made_up_rows
 from rocket_keras.extras import require
@@ -19,7 +20,7 @@ from rocket_keras.graph import inputs_of
 from rocket_keras.onnx_graph import Unwritable, write_onnx
 from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 from tuning.budget import LatencyBudget
-from tuning.cache import MeasurementCache, architecture, key_of
+from tuning.cache import MeasurementCache, key_of
 
 REQUESTS = 40
 """Requests of the first look at a budget: a net far above it is known by these."""

@@ -26,7 +26,8 @@ from tuning.outcome import candidate_rows, confirmed_winner
 from tuning.result import NoFeasibleModel, Row, SearchResult, pareto_front
 from tuning.rows import as_rows
 from tuning.settings import Settings
-from tuning.training import Course, Training, same_start
+from tuning.starts import started
+from tuning.training import Course, Training
 from tuning.tuner import LatencyTuner
 
 ORACLES: dict[str, type[WithinBudget]] = {
@@ -254,18 +255,17 @@ class _Search:
     def _again(self, tuner: LatencyTuner, row: Row) -> tuple[Pair | None, keras.Model, float]:
         """Train the winner from the beginning, and keep its best epoch's weights."""
         hp = hyperparameters(tuner.oracle, row["values"])
-        keras.utils.set_random_seed(self.training.seed)
         if not tuner.makes_pairs:
+            keras.utils.set_random_seed(self.training.seed)
             model = self.hypermodel.build(hp)
             history = self.hypermodel.fit(hp, model, self.train.x, self.train.y, **self._fit_options())
             values = getattr(history, "history", {}).get(tuner.oracle.objective.name, [row["metric"]])
             pair = getattr(model, "pair", None)
             return pair, served(model), float(values[-1])
-        pair = self.hypermodel.candidate(hp)
-        same_start(pair, self.training.seed)
-        course = Course({"winner": pair}, self.training, self.train, self.validation, self.training.epochs)
+        winner: Any = started(lambda: self.hypermodel.candidate(hp), self.training.seed).candidate
+        course = Course({"winner": winner}, self.training, self.train, self.validation, self.training.epochs)
         best = course.run_to_best()
-        return pair, pair.light, best
+        return winner, winner.light, best
 
     def _fit_options(self) -> dict[str, Any]:
         data = (self.validation.x, self.validation.y)

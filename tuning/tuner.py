@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner
 
 from rocket_keras import Pair
@@ -20,7 +19,8 @@ from tuning.distributed import Heartbeat, PatientClient, no_output, role
 from tuning.hypermodel import LightHyperModel
 from tuning.quiet import quiet
 from tuning.rows import Rows
-from tuning.training import Course, Training, same_start
+from tuning.starts import Originals, Start, started
+from tuning.training import Course, Training
 
 WAIT_SECONDS = 0.5
 """Pause before an oracle that has nothing to do yet is asked again."""
@@ -53,6 +53,7 @@ class LatencyTuner(keras_tuner.Tuner):
     ):
         self.oracle: Any
         self.training, self.told, self.beat_seconds = training, told, beat_seconds
+        self.originals = Originals()
         with quiet(), contextlib.redirect_stdout(None):
             super().__init__(oracle=oracle, hypermodel=hypermodel, **options)
         self.makes_pairs = isinstance(hypermodel.candidate(self.oracle.get_space()), Pair)
@@ -110,36 +111,38 @@ class LatencyTuner(keras_tuner.Tuner):
         if not self.makes_pairs:
             for trial in trials:
                 self.on_trial_begin(trial)
-                self._try_run_and_update_trial(trial, *arguments, **options)
+                with self.originals.kept(self._start(trial).referenced):
+                    self._try_run_and_update_trial(trial, *arguments, **options)
                 self.on_trial_end(trial)
             return
-        groups: dict[Any, dict[str, tuple[Any, Pair]]] = {}
+        groups: dict[Any, dict[str, tuple[Any, Start]]] = {}
         # In their order, whatever the order in which a resumed oracle hands them out: a checkpoint is read in it.
         for trial in sorted(trials, key=lambda trial: trial.trial_id):
-            shape, pair = self._pair(trial)
+            start = self._start(trial)
             alone = None if self.training and self.training.in_fleets else trial.trial_id
-            key = (shape, trial.hyperparameters.values.get("tuner/epochs"), alone)
-            groups.setdefault(key, {})[trial.trial_id] = (trial, pair)
+            key = (start.booster, trial.hyperparameters.values.get("tuner/epochs"), alone)
+            groups.setdefault(key, {})[trial.trial_id] = (trial, start)
         for (_, epochs, _), group in groups.items():
             self._train(group, epochs, *arguments, **options)
 
-    def _pair(self, trial: Any) -> tuple[str, Pair]:
-        """Build a trial's pair; its booster begins where any trial's booster of that shape does."""
-        assert self.training is not None
-        keras.utils.set_random_seed(self.training.seed)
-        pair = self.hypermodel.candidate(trial.hyperparameters)
-        return same_start(pair, self.training.seed), pair
+    def _start(self, trial: Any) -> Start:
+        """Build a trial's candidate; its booster starts like any trial's booster of that shape."""
+        seed = self.training.seed if self.training else 0
+        return started(lambda: self.hypermodel.candidate(trial.hyperparameters), seed)
 
-    def _train(self, group: dict[str, tuple[Any, Pair]], epochs: int | None, train: Rows, validation: Rows) -> None:
+    def _train(self, group: dict[str, tuple[Any, Start]], epochs: int | None, train: Rows, validation: Rows) -> None:
         """Train one fleet, or one pair, and report every trial."""
         assert self.training is not None
         # Hyperband halves by itself.
         training = self.training if epochs is None else dataclasses.replace(self.training, halving=1)
         folder = self._folder(list(group), epochs)
-        pairs = {name: pair for name, (_, pair) in group.items()}
+        pairs: dict[str, Any] = {name: start.candidate for name, (_, start) in group.items()}
         try:
-            course = Course(pairs, training, train, validation, epochs or training.epochs, folder, self._tell(group))
-            scores = course.run()
+            with self.originals.kept(v for _, start in group.values() for v in start.referenced):
+                course = Course(
+                    pairs, training, train, validation, epochs or training.epochs, folder, self._tell(group)
+                )
+                scores = course.run()
         except NonFiniteLoss as error:
             if len(group) > 1:
                 raise  # the booster's own loss: no candidate would fare better
