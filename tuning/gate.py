@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
+from keras_tuner.errors import FailedTrialError
 
+from tuning.exploring import reason_of
 from tuning.hypermodel import LightHyperModel, served
 from tuning.latency_model import LatencyModel
 from tuning.measure import Measurement, Meter
@@ -72,7 +74,10 @@ class Gate:
         if key not in self.looks:
             hp = space.copy()
             hp.values = dict(values)
-            found = self.meter.measure(served(self.hypermodel.candidate(hp)))
+            try:
+                found = self.meter.measure(served(self.hypermodel.candidate(hp)))
+            except FailedTrialError as error:
+                found = Measurement(decision="failed", why=reason_of(error))
             self.looks[key] = Look(point, found, f"{platform.node()}, process {os.getpid()}")
             self.learn(space)
             self.told(self.looks[key])

@@ -33,18 +33,18 @@ class Measurement:
     """One net against one budget.
 
     Attributes:
-        parameters, multiply_adds: Sizes of the net.
+        parameters, multiply_adds: Sizes of the net; None where the builder refused the point.
         artefact_bytes: Size of the ONNX file; None where an exceeded limit was known before it was written.
         latency: Milliseconds; None where the budget has no limit of time, or another limit was exceeded before.
         peak_memory_mb: 10^6 bytes at the peak; None where the budget has no such limit.
         share: The largest of measured / limit, the headroom included: at most 1 where the point estimates meet the
             whole budget.
-        decision: `"within"`, `"over"`, or `"undecided"`.
-        why: The limit that is exceeded or undecided, in words; empty where the budget is met.
+        decision: `"within"`, `"over"`, `"undecided"`, or `"failed"` where the builder refused the point.
+        why: The limit that is exceeded or undecided, or why the builder refused; empty where the budget is met.
     """
 
-    parameters: int
-    multiply_adds: int
+    parameters: int | None = None
+    multiply_adds: int | None = None
     artefact_bytes: int | None = None
     latency: dict[str, Any] | None = None
     peak_memory_mb: float | None = None

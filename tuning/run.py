@@ -17,6 +17,7 @@ from tuning.board import Board
 from tuning.budget import LatencyBudget
 from tuning.cache import MeasurementCache
 from tuning.distributed import role
+from tuning.exploring import example
 from tuning.facts import facts_of, stopped
 from tuning.gate import Gate, hyperparameters
 from tuning.hypermodel import Builder, LightHyperModel, served
@@ -239,8 +240,7 @@ class _Search:
 
     def _floor(self) -> Latency | None:
         """Measure what the runtime itself takes, and stop where that is over the budget already."""
-        hp = keras_tuner.HyperParameters()
-        floor = self.meter.floor(served(self.hypermodel.candidate(hp)))
+        floor = self.meter.floor(served(example(self.hypermodel)))
         if floor is not None and floor.decision == "over":
             budget, headroom = self.settings.budget, self.settings.headroom
             free = f", of which {headroom:.0%} stays free" if headroom else ""

@@ -1,8 +1,6 @@
 """What makes two calls the same search: a folder is gone on with by the same one alone."""
 
-import contextlib
 import dataclasses
-import tempfile
 from typing import Any
 
 import keras_tuner
@@ -10,9 +8,9 @@ import numpy as np
 
 from rocket_keras import Pair
 from tuning.budget import LatencyBudget
+from tuning.exploring import example, explore
 from tuning.hypermodel import LightHyperModel, served
 from tuning.plain import fingerprint, plain
-from tuning.quiet import quiet
 from tuning.rows import Rows
 from tuning.training import Training
 
@@ -59,15 +57,14 @@ class Settings:
             **{f"fit {name}": plain(value) for name, value in self.fit_options.items()},
             **{name: self.told[name] for name in DATA if name in self.told},
             **_space(hypermodel),
-            "default_parameters": _parameters(hypermodel.candidate(keras_tuner.HyperParameters())),
+            "default_parameters": _parameters(example(hypermodel)),
         }
 
 
 def _space(hypermodel: LightHyperModel) -> dict[str, Any]:
     """Return the space of a builder as Keras Tuner explores it, whatever an earlier search has added to it."""
     oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("none", "max"), seed=1)
-    with tempfile.TemporaryDirectory() as folder, quiet(), contextlib.redirect_stdout(None):
-        keras_tuner.Tuner(oracle, hypermodel, directory=folder, project_name="space")
+    explore(oracle, hypermodel)
     found: dict[str, Any] = {}
     for parameter in oracle.hyperparameters.space:
         config = {"kind": type(parameter).__name__, **parameter.get_config()}

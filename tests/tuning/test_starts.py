@@ -152,9 +152,14 @@ def test_a_trainable_object_of_the_user_starts_every_trial_with_its_own_values(f
 
 def test_the_users_objects_have_their_values_again_where_a_training_was_interrupted(teacher):
     original, originals = values_of(teacher), Originals()
-    with pytest.raises(KeyboardInterrupt), originals.kept(teacher.variables):
-        teacher.set_weights([np.zeros_like(value) for value in teacher.get_weights()])
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with originals.kept(teacher.variables):
+            teacher.set_weights([np.zeros_like(value) for value in teacher.get_weights()])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert same(values_of(teacher), original)
 
 
