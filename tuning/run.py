@@ -25,7 +25,7 @@ from tuning.measure import Meter
 from tuning.oracles import GridOracle, HyperbandOracle, RandomOracle, WithinBudget
 from tuning.outcome import candidate_rows, confirmed_winner
 from tuning.result import NoFeasibleModel, Row, SearchResult, pareto_front
-from tuning.rows import as_rows
+from tuning.rows import as_rows, check_rows
 from tuning.settings import Settings
 from tuning.starts import started
 from tuning.training import Course, Training
@@ -116,7 +116,8 @@ def search(
 
     Raises:
         NoFeasibleModel: No candidate meets the budget, or the budget is below what the runtime itself takes.
-        ValueError: Arguments that contradict each other, or a folder of another search.
+        ValueError: Arguments that contradict each other, rows that cannot train or score a candidate, such as
+            validation labels of one class for an AUC, or a folder of another search.
     """
     _check(oracle, max_trials, objective)
     training = training or Training(
@@ -171,6 +172,9 @@ class _Search:
 
     def go(self, max_trials: int, patience: int | None, lease_seconds: float, encoder: Any) -> SearchResult | None:
         """Search, confirm, train the winner again, and write; without a winner, write why there is none."""
+        candidate = example(self.hypermodel)
+        if isinstance(candidate, Pair):
+            check_rows(candidate, self.train, self.validation, self.training.metric)
         if role() != "worker" or (self.folder / "run.json").exists():
             claim(self.folder, self.settings.claimed(self.hypermodel))
         tuner, guide = self._tuner(max_trials, patience, lease_seconds)

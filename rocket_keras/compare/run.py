@@ -23,6 +23,7 @@ from rocket_keras.latency import measure_latency
 from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
 from rocket_keras.launch.run_folder import claim
+from rocket_keras.launch.scoring import check_plan
 from rocket_keras.methods import Method, all_stages
 
 
@@ -39,9 +40,10 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
     Raises:
         WindowOver: `comparison.until` came before the end; the same comparison goes on.
         ValueError: The folder holds a comparison with another recipe, backend or data, or a trial is asked for that the
-            entry cannot have.
+            entry cannot have, or a split cannot be scored.
     """
     plan = comparison.plan(comparison.seeds[0])
+    check_plan(plan)
     check_trials(comparison)
     skipped = {m.name: why for m in comparison.methods if (why := m.lacks(plan))}
     comparison = dataclasses.replace(comparison, methods=tuple(m for m in comparison.methods if m.name not in skipped))

@@ -21,7 +21,7 @@ from rocket_keras.launch.progress import LossBar
 from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
 from rocket_keras.launch.run_folder import Checkpoint, claim
-from rocket_keras.launch.scoring import Validation, score
+from rocket_keras.launch.scoring import Validation, check_plan, score
 from rocket_keras.pair import Pair
 from rocket_keras.report import write_report
 from rocket_keras.rocket import Rocket
@@ -63,10 +63,11 @@ def launch(
         What `metrics.json` holds.
 
     Raises:
-        ValueError: The folder holds a run with other settings.
+        ValueError: The folder holds a run with other settings, or a split cannot be scored.
         rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN; the last good checkpoint stays.
     """
     console = console or Console(stderr=True)
+    check_plan(plan)
     facts = _facts(plan, seed)
     claim(folder, facts)
     trained = {}

@@ -264,3 +264,14 @@ def test_kill_9_and_the_same_command_end_with_the_same_numbers(tmp_path):
     assert found.keys() == expected.keys()
     # Sums of a process of its own may be rounded otherwise; a lost optimizer state or another order shows at once.
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_split_of_one_class_is_named_before_anything_is_trained(tmp_path, part):
+    data = clicks()
+    getattr(data, part).y[:] = 0
+    rows = len(getattr(data, part))
+    line = f"expected both classes in the {part} labels, received only 0 in {rows} rows"
+    with pytest.raises(ValueError, match=line):
+        launch(plan(data), tmp_path, console=quiet())
+    assert list(tmp_path.iterdir()) == []
