@@ -12,6 +12,7 @@ import itertools
 import json
 import marshal
 import types
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ LONG = 32
 SHOWN = 80
 """Characters of a value in a message."""
 _OURS = ("keras", "rocket_keras", "zoo", "tuning", "builtins", "abc", "typing")
+_UNSAVED = (NotImplementedError, OSError)
+"""What `get_config` raises for a layer that has none, and for a lambda that was typed into a shell."""
 _DROPPED = ("module", "seed", "compile_config", "build_config")
 
 
@@ -36,10 +39,12 @@ def describe_net(net: keras.Model) -> dict[str, Any]:
         without `get_config` has the shapes of its weights for settings, and the connections are left out.
     """
     graph = keras.Model(net.inputs, net.outputs) if isinstance(net, keras.Sequential) else net
-    try:
-        config: dict[str, Any] = graph.get_config()
-    except NotImplementedError:
-        config = {"layers": [_without_graph(layer) for layer in graph.layers]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of every lambda, which is not loaded here
+        try:
+            config: dict[str, Any] = graph.get_config()
+        except _UNSAVED:
+            config = {"layers": [_without_graph(layer) for layer in graph.layers]}
     keys = {entry["name"]: f"layer {i} {entry['class_name']}" for i, entry in enumerate(config["layers"])}
     # Requests are fed by the names of the inputs, so these are kept.
     names = {**keys, **{tensor.name: tensor.name for tensor in graph.inputs}}
@@ -87,7 +92,7 @@ def _short(value: Any) -> str:
 
 def _without_graph(layer: Any) -> dict[str, Any]:
     config: dict[str, Any] = {"weights": [list(variable.shape) for variable in layer.variables]}
-    with contextlib.suppress(NotImplementedError):
+    with contextlib.suppress(*_UNSAVED):
         config = layer.get_config()
     return {"name": layer.name, "class_name": type(layer).__name__, "config": config}
 

@@ -247,4 +247,6 @@ def _count(rows: Any) -> int:
 
 
 def _runtime() -> str:
-    return f"onnxruntime {require('onnxruntime', 'serve').__version__}, rocket-keras {__version__}"
+    # Layers that we do not write go through Keras's exporter, whose file depends on the backend and on its version.
+    keras_of = f"keras {keras.__version__} on {keras.backend.backend()}"
+    return f"onnxruntime {require('onnxruntime', 'serve').__version__}, rocket-keras {__version__}, {keras_of}"

@@ -30,6 +30,7 @@ from tuning.settings import Settings
 from tuning.starts import started
 from tuning.training import Course, Training
 from tuning.tuner import LatencyTuner
+from tuning.unchanged import check_unchanged
 
 ORACLES: dict[str, type[WithinBudget]] = {
     "bayesian": BayesianOracle,
@@ -176,8 +177,10 @@ class _Search:
         if isinstance(candidate, Pair):
             check_rows(candidate, self.train, self.validation, self.training.metric)
         if role() != "worker" or (self.folder / "run.json").exists():
-            claim(self.folder, self.settings.claimed(self.hypermodel))
+            claim(self.folder, *self.settings.claimed(self.hypermodel))
         tuner, guide = self._tuner(max_trials, patience, lease_seconds)
+        if role() != "worker":
+            check_unchanged(guide, self.folder)
         try:
             result = self._result(tuner, guide)
             return self._written(result, encoder) if result else None

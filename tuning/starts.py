@@ -59,6 +59,23 @@ def started(build: Callable[[], Pair | keras.Model], seed: int) -> Start:
     return Start(candidate, f"{architecture(candidate.booster)} {_values_hash(candidate.booster)}", referenced)
 
 
+def kept_weights(build: Callable[[], Pair | keras.Model], seed: int) -> dict[str, str]:
+    """Return a few digits of each weight that a builder does not draw: by these, two calls see that it loads the same.
+
+    Rounded, since statistics that are adapted anew may differ in their last bits.
+    """
+    keras.utils.set_random_seed(seed + 1)
+    twin = _variables(build())
+    keras.utils.set_random_seed(seed)
+    found = {}
+    for i, (a, b) in enumerate(zip(_variables(build()), twin, strict=False)):
+        value = np.asarray(keras.ops.convert_to_numpy(a), "float64")
+        if tuple(a.shape) == tuple(b.shape) and np.array_equal(value, keras.ops.convert_to_numpy(b)):
+            weighted = value.ravel() * np.linspace(1, 2, value.size)
+            found[f"weight {i}"] = f"{np.linalg.norm(value.ravel()):.4g} {np.linalg.norm(weighted):.4g}"
+    return found
+
+
 class Originals:
     """Values that the user's own objects had before the search, to give them back after each training."""
 

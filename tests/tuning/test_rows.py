@@ -40,8 +40,8 @@ def changed(rows, **parts):
 @pytest.mark.parametrize(
     ("metric", "part", "change", "line"),
     [
-        ("auc", "validation", {"y": np.zeros(200)}, "expected both classes in the validation labels, received only 0 in "
-         "200 rows; an AUC compares rows of both"),
+        ("auc", "validation", {"y": np.zeros(200)}, "expected both classes in the validation labels, received only 0 "
+         "in 200 rows; an AUC compares rows of both"),
         ("auc", "validation", {"y": np.ones(200)}, "received only 1 in 200 rows"),
         ("gauc", "validation", {"y": np.arange(200) % 2, "groups": np.arange(200)},
          "expected a group with both classes in the validation labels, received none in 200 rows"),
