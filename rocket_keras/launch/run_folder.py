@@ -37,14 +37,23 @@ def claim(folder: Path, settings: dict[str, Any], nets: Mapping[str, Any] | None
             raise ValueError(
                 f"{folder} holds a run with {key}={before.get(key)}, and this one has {key}={wanted.get(key)}. {REMEDY}"
             )
-    for name in known.keys() & made.keys():
-        difference = first_difference(known[name], made[name])
+    check_nets(folder, known, made)
+    if not begun or made.keys() - known.keys():
+        write_json(path, {**wanted, **({"nets": {**known, **made}} if known or made else {})})
+
+
+def check_nets(folder: Path, known: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+    """Raise where nets are described otherwise than those of the same names that a folder knows.
+
+    Raises:
+        ValueError: The first difference is named.
+    """
+    for name in [name for name in made if name in known]:
+        difference = first_difference(known[name], json.loads(json.dumps(made[name])))
         if difference:
             raise ValueError(
                 f"{folder} holds a run with other nets than are built now, in {name}, {difference}. {REMEDY}"
             )
-    if not begun or made.keys() - known.keys():
-        write_json(path, {**wanted, **({"nets": {**known, **made}} if known or made else {})})
 
 
 class Checkpoint(keras.callbacks.Callback):
