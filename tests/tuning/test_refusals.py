@@ -35,6 +35,7 @@ def by_units(rows):
     return {row["values"]["light_units_0"]: row for row in rows}
 
 
+@pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("refused", [{4}, {8, 16}])
 def test_a_point_that_the_builder_refuses_is_failed_with_its_reason_and_takes_no_trial(find, tmp_path, refused):
     result = find(10**6, refusing(refused), oracle="grid", max_trials=4 - len(refused))
@@ -54,6 +55,7 @@ def test_a_point_that_the_builder_refuses_is_failed_with_its_reason_and_takes_no
     assert f"0 were rejected before a training step, {len(refused)} refused by the builder." in page
 
 
+@pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("oracle", ["bayesian", "hyperband"])
 def test_every_oracle_goes_on(find, oracle):
     result = find(10**6, refusing({4}), oracle=oracle)
@@ -111,19 +113,17 @@ def test_a_training_that_refuses_fails_alone_also_in_a_fleet(find, training, lig
     def make(hp):
         hp.Fixed("light_depth", 1)
         pair = build(hp)
-        if hp.get("light_units_0") != 16:
+        if hp.get("light_units_0") != 4:
             return pair
         net = pair.light
         return type(pair)(keras.Model(net.input, Refuses()(net.output), name="light"), pair.booster)
 
     options = {"training": training(epochs=1, light_to_shared=light_to_shared)}
-    result = find(10**6, make, oracle="grid", max_trials=4, **options)
+    result = find(10**6, make, oracle="grid", max_trials=2, **options)
     rows = by_units(result.rows)
-    assert {units: row["status"] for units, row in rows.items()} == {
-        4: "completed", 8: "completed", 16: "failed", 32: "completed",
-    }  # fmt: skip
-    assert "too slow" in rows[16]["why"]
-    assert rows[16]["trial"] is not None
+    assert {units: row["status"] for units, row in rows.items()} == {4: "failed", 8: "completed"}
+    assert "too slow" in rows[4]["why"]
+    assert rows[4]["trial"] is not None
     assert result.retrained_score == pytest.approx(result.score, abs=1e-5)
 
 

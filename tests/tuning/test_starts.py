@@ -68,11 +68,14 @@ def teacher(data):
     return net
 
 
-@pytest.fixture
-def seen(monkeypatch):
-    """The values of the booster's variables before every first epoch, the winner's second training included."""
+@pytest.fixture(params=[True])
+def seen(monkeypatch, request):
+    """The values of the booster's variables before every first epoch, the winner's second training included.
+
+    With the parameter False nothing is trained.
+    """
     found = []
-    real = tuning.training.Course.epoch
+    real = tuning.training.Course.epoch if request.param else lambda self, number: dict.fromkeys(self.left, 0.5)
 
     def epoch(self, number):
         if number == 0:
@@ -90,7 +93,7 @@ def test_a_frozen_teacher_is_bit_equal_after_a_search_and_in_the_winner(find, te
     def build(hp):
         return pair_with(lambda x: keras.Model(x, Frozen([teacher])(x)), hp)
 
-    result = find(10**6, build, light_to_shared=True, training=None, epochs=1, batch_size=64, max_trials=2)
+    result = find(10**6, build, light_to_shared=True, training=None, epochs=1, batch_size=64, max_trials=1)
     assert same(values_of(teacher), before)
     logits = result.pair.booster.predict(data["validation"][0], verbose=0)
     np.testing.assert_allclose(logits, expected, atol=1e-6)
@@ -99,6 +102,7 @@ def test_a_frozen_teacher_is_bit_equal_after_a_search_and_in_the_winner(find, te
     assert auc(labels, logits) > 0.7
 
 
+@pytest.mark.parametrize("seen", [False], indirect=True)
 def test_a_loaded_booster_starts_at_the_loss_of_its_weights(find, teacher, seen, data, tmp_path):
     teacher.save(tmp_path / "teacher.keras")
 
@@ -130,7 +134,7 @@ def test_a_frozen_pretrained_embedding_is_the_users_in_the_winner(find):
     rng = np.random.default_rng(1)
     ids = rng.integers(0, WORDS, (200, 2)).astype("int32")
     rows = ids, (ids[:, 0] > ids[:, 1]).astype("float32")
-    result = find(10**6, build, train=rows, validation=rows, max_trials=2)
+    result = find(10**6, build, train=rows, validation=rows, max_trials=1)
     for net in (result.model, result.pair.booster):
         np.testing.assert_array_equal(net.get_layer("pretrained").get_weights()[0], table)
 
@@ -142,8 +146,8 @@ def test_a_trainable_object_of_the_user_starts_every_trial_with_its_own_values(f
         return pair_with(lambda x: keras.Model(x, teacher(x)), hp)
 
     options = {"epochs": 1, "batch_size": 64, "optimizer": lambda steps: keras.optimizers.Adam(0.1)}
-    result = find(10**6, build, light_to_shared=True, training=None, max_trials=3, **options)
-    assert len(seen) == 4
+    result = find(10**6, build, light_to_shared=True, training=None, max_trials=2, **options)
+    assert len(seen) == 3
     assert all(same(start, original) for start in seen)
     # The winner's pair holds the object itself, trained with the winner's light net.
     assert same(values_of(result.pair.booster), values_of(teacher))
@@ -209,6 +213,7 @@ def test_adapted_statistics_and_constants_stay_and_the_rest_starts_the_same_what
     np.testing.assert_array_equal(constant.get_weights()[0], np.full((6, 8), 0.25, "float32"))
 
 
+@pytest.mark.parametrize("seen", [False], indirect=True)
 def test_boosters_of_one_shape_and_other_weights_are_not_trained_in_one_fleet(find, seen, console):
     def build(hp):
         value = hp.Choice("loaded", [0.1, 0.2])

@@ -32,6 +32,7 @@ def builder(activation="relu", where=lambda hp: True, names=""):
     return make
 
 
+@pytest.mark.usefixtures("untrained")
 def test_relu_is_not_gone_on_with_as_tanh(find):
     before = find(10**6, builder(), max_trials=1)
     with pytest.raises(ValueError, match="activation: relu before, tanh now") as caught:
@@ -44,6 +45,7 @@ def test_relu_is_not_gone_on_with_as_tanh(find):
     assert again.score == pytest.approx(before.score, abs=1e-6)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_change_between_the_ends_of_the_space_is_noticed_where_a_trial_was_made(find):
     find(10**6, builder(), oracle="grid", max_trials=2)
     only = builder("tanh", lambda hp: hp.get("units") == 3)
@@ -55,6 +57,7 @@ def test_a_change_between_the_ends_of_the_space_is_noticed_where_a_trial_was_mad
     assert find(10**6, later, oracle="grid", max_trials=3).facts["trials"] == 3
 
 
+@pytest.mark.usefixtures("untrained")
 def test_another_teacher_is_noticed(find):
     def loading(value):
         def make(hp):
