@@ -30,7 +30,8 @@ from rocket_keras.launch.provenance import device, git_commit, versions
 from tuning.confirm import confirm
 from tuning.quiet import quiet
 from tuning.rows import Rows, as_rows
-from tuning.training import Course, same_start
+from tuning.starts import started
+from tuning.training import Course
 
 
 def main() -> None:
@@ -137,9 +138,7 @@ class Plain(keras_tuner.BayesianOptimization):
 
     def run_trial(self, trial: Any, *arguments: Any, **more: Any) -> dict[str, float]:
         training, train, validation = self.given
-        keras.utils.set_random_seed(training.seed)
-        pair = self.hypermodel.candidate(trial.hyperparameters)
-        same_start(pair, training.seed)
+        pair = started(lambda: self.hypermodel.candidate(trial.hyperparameters), training.seed).candidate
         scores = Course({"light": pair}, training, train, validation, training.epochs).run()["light"]
         return {"val_light_auc": max(scores)}
 
@@ -217,9 +216,7 @@ def exhaustive(builder: Any, training: tuning.Training, data: Any) -> dict[str, 
     for begin in range(0, len(points), 20):
         pairs = {}
         for number, values in enumerate(points[begin : begin + 20], begin):
-            keras.utils.set_random_seed(training.seed)
-            pairs[f"net{number}"] = builder(point(values))
-            same_start(pairs[f"net{number}"], training.seed)
+            pairs[f"net{number}"] = started(partial(builder, point(values)), training.seed).candidate
         whole = tuning.Training(**{**vars(training), "halving": 1})
         scores = Course(pairs, whole, *rows, training.epochs).run()
         found |= {name: (points[int(name[3:])], max(values)) for name, values in scores.items()}

@@ -29,6 +29,7 @@ class GroupAUC(keras.callbacks.Callback):
 
     Raises:
         ValueError: at construction, for a missing group column or id, lengths that differ, labels other than 0 and 1;
+            before the first epoch, for rows without a group that has both classes;
             at the end of an epoch, for NaN scores and for several outputs that are not light and booster.
 
     Example:
@@ -46,6 +47,16 @@ class GroupAUC(keras.callbacks.Callback):
         self.groups = as_groups(data[2] if len(data) == 3 else _group_column(self.x, group))
         self.batch_size = batch_size
         check_lengths(y=self.labels, groups=self.groups)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        # Here and not in __init__: of several processes, one may well have rows of one class alone.
+        if math.isnan(self._gauc(np.zeros(len(self.labels)))):
+            classes = sorted(set(self.labels.astype(int).tolist()))
+            received = f"only {classes[0]}" if len(classes) == 1 else "no group with both"
+            raise ValueError(
+                f"GroupAUC expected a group with rows of both classes, received {received} in {len(self.labels)} rows: "
+                "pass held-out rows of users who clicked on some and not on all"
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         outputs = self.model.predict(inputs_of(self.model, self.x), batch_size=self.batch_size, verbose=0)

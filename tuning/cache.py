@@ -1,24 +1,13 @@
 """Measurements on disk: a JSON file each, so that a net of the same shape is measured once on a machine."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-import keras
-
+from rocket_keras.architecture import digest
 from rocket_keras.json_file import write_json
 from rocket_keras.latency import processor
-
-
-def architecture(model: keras.Model) -> str:
-    """Return a hash of a net's shape: its layers, sizes and connections, whatever the layers are called."""
-    config = keras.Model(model.inputs, model.outputs).get_config() if isinstance(model, keras.Sequential) else None
-    config = config or model.get_config()
-    names = {layer["name"]: f"layer_{i}" for i, layer in enumerate(config["layers"])}
-    inputs = {tensor.name for tensor in model.inputs}
-    return _hash(_renamed({**config, "name": ""}, {k: v for k, v in names.items() if k not in inputs}))
 
 
 def machine() -> dict[str, Any]:
@@ -75,17 +64,4 @@ class MeasurementCache:
 
 def key_of(**parts: Any) -> str:
     """Return a key of plain values."""
-    return _hash(parts)
-
-
-def _renamed(value: Any, names: dict[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_renamed(item, names) for item in value]
-    return names.get(value, value) if isinstance(value, str) else value
-
-
-def _hash(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return digest(parts)

@@ -7,11 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
+from keras_tuner.errors import FailedTrialError
 
+from rocket_keras.architecture import digest
+from tuning.exploring import reason_of
 from tuning.hypermodel import LightHyperModel, served
 from tuning.latency_model import LatencyModel
 from tuning.measure import Measurement, Meter
 from tuning.space import Values, active
+from tuning.unchanged import REFUSED, describe_candidate
 
 UNLIKELY = 0.05
 """Probability of meeting the budget below which a point is put aside, as long as there are others."""
@@ -25,11 +29,13 @@ class Look:
         values: Values of the active hyperparameters.
         measurement: What it takes and weighs.
         measured_by: The machine and process that measured.
+        nets: Hash of what the builder made; None in the folders of older versions.
     """
 
     values: Values
     measurement: Measurement
     measured_by: str
+    nets: str | None = None
 
     @property
     def feasible(self) -> bool:
@@ -72,11 +78,19 @@ class Gate:
         if key not in self.looks:
             hp = space.copy()
             hp.values = dict(values)
-            found = self.meter.measure(served(self.hypermodel.candidate(hp)))
-            self.looks[key] = Look(point, found, f"{platform.node()}, process {os.getpid()}")
+            try:
+                candidate = self.hypermodel.candidate(hp)
+                nets, found = digest(describe_candidate(candidate)), self.meter.measure(served(candidate))
+            except FailedTrialError as error:
+                nets, found = REFUSED, Measurement(decision="failed", why=reason_of(error))
+            self.looks[key] = Look(point, found, f"{platform.node()}, process {os.getpid()}", nets)
             self.learn(space)
             self.told(self.looks[key])
         return self.looks[key]
+
+    def known(self, values: Values) -> Look | None:
+        """Return the measurement of a point if it was taken."""
+        return self.looks.get(frozen(shape_of(values)))
 
     def learn(self, space: Any) -> None:
         """Fit the model of the shares to all looks that tell of the net, not of its neighbours."""
@@ -88,7 +102,7 @@ class Gate:
     def feasible(self, points: list[Values]) -> Any:
         """Return the probabilities that the points meet the budget, `(points,)`; a measured one's is 0 or 1."""
         found = self.model.feasible(points) if self.model else [1.0] * len(points)
-        known = [self.looks.get(frozen(shape_of(point))) for point in points]
+        known = [self.known(point) for point in points]
         return [p if look is None else float(look.feasible) for p, look in zip(found, known, strict=True)]
 
     def state(self) -> list[dict[str, Any]]:
@@ -98,7 +112,7 @@ class Gate:
     def restore(self, state: list[dict[str, Any]], space: Any) -> None:
         """Take the looks of `state`, but those that were rejected while something else ran: they deserve another."""
         for item in state:
-            look = Look(item["values"], Measurement(**item["measurement"]), item["measured_by"])
+            look = Look(item["values"], Measurement(**item["measurement"]), item["measured_by"], item.get("nets"))
             if not look.doubtful:
                 self.looks[frozen(look.values)] = look
         self.learn(space)

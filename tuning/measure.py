@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from rocket_keras import Latency, __version__, measure_latency
+from rocket_keras.architecture import architecture
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import made_up_rows
 from rocket_keras.extras import require
@@ -19,7 +20,7 @@ from rocket_keras.graph import inputs_of
 from rocket_keras.onnx_graph import Unwritable, write_onnx
 from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 from tuning.budget import LatencyBudget
-from tuning.cache import MeasurementCache, architecture, key_of
+from tuning.cache import MeasurementCache, key_of
 
 REQUESTS = 40
 """Requests of the first look at a budget: a net far above it is known by these."""
@@ -32,18 +33,18 @@ class Measurement:
     """One net against one budget.
 
     Attributes:
-        parameters, multiply_adds: Sizes of the net.
+        parameters, multiply_adds: Sizes of the net; None where the builder refused the point.
         artefact_bytes: Size of the ONNX file; None where an exceeded limit was known before it was written.
         latency: Milliseconds; None where the budget has no limit of time, or another limit was exceeded before.
         peak_memory_mb: 10^6 bytes at the peak; None where the budget has no such limit.
         share: The largest of measured / limit, the headroom included: at most 1 where the point estimates meet the
             whole budget.
-        decision: `"within"`, `"over"`, or `"undecided"`.
-        why: The limit that is exceeded or undecided, in words; empty where the budget is met.
+        decision: `"within"`, `"over"`, `"undecided"`, or `"failed"` where the builder refused the point.
+        why: The limit that is exceeded or undecided, or why the builder refused; empty where the budget is met.
     """
 
-    parameters: int
-    multiply_adds: int
+    parameters: int | None = None
+    multiply_adds: int | None = None
     artefact_bytes: int | None = None
     latency: dict[str, Any] | None = None
     peak_memory_mb: float | None = None
@@ -246,4 +247,6 @@ def _count(rows: Any) -> int:
 
 
 def _runtime() -> str:
-    return f"onnxruntime {require('onnxruntime', 'serve').__version__}, rocket-keras {__version__}"
+    # Layers that we do not write go through Keras's exporter, whose file depends on the backend and on its version.
+    keras_of = f"keras {keras.__version__} on {keras.backend.backend()}"
+    return f"onnxruntime {require('onnxruntime', 'serve').__version__}, rocket-keras {__version__}, {keras_of}"

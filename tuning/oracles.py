@@ -80,7 +80,9 @@ class WithinBudget(keras_tuner.Oracle):
         self._tried_so_far.add(self._compute_values_hash(values))
         self.missed_in_a_row += 1
         if self.patience is not None and self.missed_in_a_row >= self.patience:
-            self.gave_up = f"{self.patience} points in a row missed the budget"
+            refused = any(look.measurement.decision == "failed" for look in self.gate.looks.values())
+            what = "missed the budget or were refused by the builder" if refused else "missed the budget"
+            self.gave_up = f"{self.patience} points in a row {what}"
         return False
 
     def pool(self, count: int, rng: np.random.Generator) -> list[Values]:

@@ -64,14 +64,18 @@ def confirmed_winner(rows: list[Row], oracle: WithinBudget, say: Callable[[str],
             if same["values"] == row["values"]:
                 same.update(refuted)
         say(f"refuted: {row['values']}, {row['why']}")
-    failed = [row for row in rows if row["status"] == "failed"]
+    failed = [row for row in rows if row["status"] == "failed" and row["trial"] is not None]
     if failed and not trained:
         raise NoFeasibleModel(
             f"every candidate within {budget.describe()} failed in training, {len(failed)} of them: "
             f"{failed[0]['why'] or 'its worker told no reason'}",
             rows,
         )
-    raise nothing_feasible(rows, budget, oracle.gave_up or "no candidate was confirmed")
+    refused = [row for row in rows if row["status"] == "failed" and row["trial"] is None]
+    reason = oracle.gave_up or "no candidate was confirmed"
+    if refused:
+        reason += f", {len(refused)} of them refused by the builder, the first with {refused[0]['why']!r}"
+    raise nothing_feasible(rows, budget, reason)
 
 
 def _refuted(row: Row, latency: Latency, meter: Meter) -> Row:

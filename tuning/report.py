@@ -117,8 +117,10 @@ def summary(found: dict[str, Any]) -> str:
         lines.append(
             f"Measured last, in a process of its own: p50 {latency['p50_ms']:.3f} ms, p99 {latency['p99_ms']:.3f} ms."
         )
+    refused = facts.get("refused", 0)
     lines.append(
-        f"{facts['trials']} candidates were trained; {facts['rejected']} were rejected before a training step. "
+        f"{facts['trials']} candidates were trained; {facts['rejected']} were rejected before a training step"
+        f"{f', {refused} refused by the builder' if refused else ''}. "
         f"The search ended: {facts['stopped']}."
     )
     if found["latency_model"]:
@@ -175,7 +177,13 @@ def _cells(row: dict[str, Any]) -> list[str]:
     times = [f"{latency[name]:.3f}" if latency else "-" for name in ("p50_ms", "p99_ms")]
     metric = "-" if row["metric"] is None or not math.isfinite(row["metric"]) else f"{row['metric']:.4f}"
     values = " ".join(f"{name}={value}" for name, value in row["values"].items())
-    numbers = [metric, str(row["epochs"]), *times, f"{row['share']:.3f}", f"{row['multiply_adds']:,}"]
+    numbers = [
+        metric,
+        str(row["epochs"]),
+        *times,
+        f"{row['share']:.3f}",
+        "-" if row["multiply_adds"] is None else f"{row['multiply_adds']:,}",
+    ]
     return [values, row["status"], *numbers, row["why"]]
 
 

@@ -15,9 +15,9 @@ from tuning.budget import LatencyBudget
 
 Row = dict[str, Any]
 """A candidate: `trial` (None where it never became one), `status` (`"completed"`, `"dropped"`: halved away,
-`"failed"`, `"over"`, `"undecided"`, `"refuted"`: over the budget in the last measurement), `values`, `metric`,
-`epochs`, `parameters`, `multiply_adds`, `artefact_bytes`, `peak_memory_mb`, `latency`, `share` (the largest of
-measured / limit, headroom included), `why`, `measured_by`."""
+`"failed"`: in training or, without a trial, refused by the builder, `"over"`, `"undecided"`, `"refuted"`: over the
+budget in the last measurement), `values`, `metric`, `epochs`, `parameters`, `multiply_adds`, `artefact_bytes`,
+`peak_memory_mb`, `latency`, `share` (the largest of measured / limit, headroom included), `why`, `measured_by`."""
 
 
 class NoFeasibleModel(ValueError):
@@ -105,16 +105,17 @@ def pareto_front(rows: Sequence[Row], direction: str) -> list[Row]:
 
 def nothing_feasible(rows: Sequence[Row], budget: LatencyBudget, reason: str) -> NoFeasibleModel:
     """Make the error: which candidate came nearest, and by how much it misses."""
-    if not rows:
-        return NoFeasibleModel(f"no light net within {budget.describe()}: {reason}, and nothing was measured")
-    fastest = min(rows, key=lambda row: row["share"])
+    measured = [row for row in rows if row["multiply_adds"] is not None]
+    if not measured:
+        return NoFeasibleModel(f"no light net within {budget.describe()}: {reason}, and nothing was measured", rows)
+    fastest = min(measured, key=lambda row: row["share"])
     values = ", ".join(f"{name}={value}" for name, value in fastest["values"].items())
     doubtful = sum((row["latency"] or {}).get("disturbed", False) for row in rows if row["status"] != "completed")
     mend = f"{'lower the headroom' if fastest['share'] <= 1 else 'widen the budget'}, or offer smaller nets"
     if doubtful:
         mend = f"something else ran on the machine during {doubtful} measurements, so search again when it is quiet"
     return NoFeasibleModel(
-        f"no light net within {budget.describe()}: {reason}. Nearest of {len(rows)}: {values}, which takes "
+        f"no light net within {budget.describe()}: {reason}. Nearest of {len(measured)}: {values}, which takes "
         f"{fastest['share']:.3g} times the budget ({fastest['why']}); {mend}",
         rows,
         fastest,

@@ -6,6 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras import Pair
+from rocket_keras.checks import check_arrays
+from rocket_keras.graph import inputs_of
+from rocket_keras.launch.scoring import check_split
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -51,3 +56,23 @@ def as_rows(given: Any, name: str) -> Rows:
     if len(lengths) != 1 or not len(rows):
         raise ValueError(f"expected `{name}` with equally many rows everywhere, received {sorted(lengths)} rows")
     return rows
+
+
+def check_rows(pair: Pair, train: Rows, validation: Rows, metric: str) -> None:
+    """Raise where rows cannot train or score the light net of a pair, before anything is trained.
+
+    Args:
+        pair: Any candidate.
+        train, validation: The rows.
+        metric: What candidates are chosen by.
+
+    Raises:
+        ValueError: Rows that `fit` would refuse, or validation rows that do not have this metric. One line that names
+            the rows.
+    """
+    for name, rows in (("train", train), ("validation", validation)):
+        try:
+            check_arrays(inputs_of(pair.joint, rows.x), rows.y, pair.joint)
+        except ValueError as error:
+            raise ValueError(f"`{name}`: {error}") from None
+    check_split(validation, "validation", pair.light.outputs[0].shape[-1], metric)

@@ -17,6 +17,7 @@ from tuning.board import Board
 from tuning.budget import LatencyBudget
 from tuning.cache import MeasurementCache
 from tuning.distributed import role
+from tuning.exploring import example
 from tuning.facts import facts_of, stopped
 from tuning.gate import Gate, hyperparameters
 from tuning.hypermodel import Builder, LightHyperModel, served
@@ -24,10 +25,12 @@ from tuning.measure import Meter
 from tuning.oracles import GridOracle, HyperbandOracle, RandomOracle, WithinBudget
 from tuning.outcome import candidate_rows, confirmed_winner
 from tuning.result import NoFeasibleModel, Row, SearchResult, pareto_front
-from tuning.rows import as_rows
+from tuning.rows import as_rows, check_rows
 from tuning.settings import Settings
-from tuning.training import Course, Training, same_start
+from tuning.starts import started
+from tuning.training import Course, Training
 from tuning.tuner import LatencyTuner
+from tuning.unchanged import check_unchanged
 
 ORACLES: dict[str, type[WithinBudget]] = {
     "bayesian": BayesianOracle,
@@ -114,7 +117,8 @@ def search(
 
     Raises:
         NoFeasibleModel: No candidate meets the budget, or the budget is below what the runtime itself takes.
-        ValueError: Arguments that contradict each other, or a folder of another search.
+        ValueError: Arguments that contradict each other, rows that cannot train or score a candidate, such as
+            validation labels of one class for an AUC, or a folder of another search.
     """
     _check(oracle, max_trials, objective)
     training = training or Training(
@@ -169,14 +173,19 @@ class _Search:
 
     def go(self, max_trials: int, patience: int | None, lease_seconds: float, encoder: Any) -> SearchResult | None:
         """Search, confirm, train the winner again, and write; without a winner, write why there is none."""
+        candidate = example(self.hypermodel)
+        if isinstance(candidate, Pair):
+            check_rows(candidate, self.train, self.validation, self.training.metric)
         if role() != "worker" or (self.folder / "run.json").exists():
-            claim(self.folder, self.settings.claimed(self.hypermodel))
+            claim(self.folder, *self.settings.claimed(self.hypermodel))
         tuner, guide = self._tuner(max_trials, patience, lease_seconds)
         if tuner.makes_pairs and self.settings.fit_options:
             raise ValueError(
                 f"expected no further arguments where the builder makes pairs, received "
                 f"{sorted(self.settings.fit_options)}; say in `training` how pairs are trained"
             )
+        if role() != "worker":
+            check_unchanged(guide, self.folder)
         try:
             result = self._result(tuner, guide)
             return self._written(result, encoder) if result else None
@@ -243,8 +252,7 @@ class _Search:
 
     def _floor(self) -> Latency | None:
         """Measure what the runtime itself takes, and stop where that is over the budget already."""
-        hp = keras_tuner.HyperParameters()
-        floor = self.meter.floor(served(self.hypermodel.candidate(hp)))
+        floor = self.meter.floor(served(example(self.hypermodel)))
         if floor is not None and floor.decision == "over":
             budget, headroom = self.settings.budget, self.settings.headroom
             free = f", of which {headroom:.0%} stays free" if headroom else ""
@@ -259,18 +267,17 @@ class _Search:
     def _again(self, tuner: LatencyTuner, row: Row) -> tuple[Pair | None, keras.Model, float]:
         """Train the winner from the beginning, and keep its best epoch's weights."""
         hp = hyperparameters(tuner.oracle, row["values"])
-        keras.utils.set_random_seed(self.training.seed)
         if not tuner.makes_pairs:
+            keras.utils.set_random_seed(self.training.seed)
             model = self.hypermodel.build(hp)
             history = self.hypermodel.fit(hp, model, self.train.x, self.train.y, **self._fit_options())
             values = getattr(history, "history", {}).get(tuner.oracle.objective.name, [row["metric"]])
             pair = getattr(model, "pair", None)
             return pair, served(model), float(values[-1])
-        pair = self.hypermodel.candidate(hp)
-        same_start(pair, self.training.seed)
-        course = Course({"winner": pair}, self.training, self.train, self.validation, self.training.epochs)
+        winner: Any = started(lambda: self.hypermodel.candidate(hp), self.training.seed).candidate
+        course = Course({"winner": winner}, self.training, self.train, self.validation, self.training.epochs)
         best = course.run_to_best()
-        return pair, pair.light, best
+        return winner, winner.light, best
 
     def _fit_options(self) -> dict[str, Any]:
         data = (self.validation.x, self.validation.y)

@@ -1,20 +1,17 @@
 """What makes two calls the same search: a folder is gone on with by the same one alone."""
 
-import contextlib
 import dataclasses
-import tempfile
 from typing import Any
 
 import keras_tuner
-import numpy as np
 
-from rocket_keras import Pair
 from tuning.budget import LatencyBudget
-from tuning.hypermodel import LightHyperModel, served
+from tuning.exploring import explore
+from tuning.hypermodel import LightHyperModel
 from tuning.plain import fingerprint, plain
-from tuning.quiet import quiet
 from tuning.rows import Rows
 from tuning.training import Training
+from tuning.unchanged import nets_of
 
 DATA = ("entry", "dataset")
 """Further facts of a user that tell which data it is."""
@@ -45,10 +42,12 @@ class Settings:
     fit_options: dict[str, Any]
     told: dict[str, Any]
 
-    def claimed(self, hypermodel: LightHyperModel) -> dict[str, Any]:
-        """Return all as JSON values, flat, so that a difference is named precisely."""
+    def claimed(self, hypermodel: LightHyperModel) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return all as JSON values, flat, so that a difference is named precisely; and what the builder makes."""
+        oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("none", "max"), seed=1)
+        explore(oracle, hypermodel)
         parts = {"train": self.train, "validation": self.validation}
-        return {
+        settings = {
             "oracle": self.oracle,
             "objective": str(self.objective) if self.objective else None,
             "budget": dataclasses.asdict(self.budget),
@@ -58,25 +57,15 @@ class Settings:
             **{f"{name}_values": fingerprint(rows) for name, rows in parts.items()},
             **{f"fit {name}": plain(value) for name, value in self.fit_options.items()},
             **{name: self.told[name] for name in DATA if name in self.told},
-            **_space(hypermodel),
-            "default_parameters": _parameters(hypermodel.candidate(keras_tuner.HyperParameters())),
+            **_space(oracle),
         }
+        return settings, nets_of(hypermodel, oracle.get_space(), self.training.seed)
 
 
-def _space(hypermodel: LightHyperModel) -> dict[str, Any]:
-    """Return the space of a builder as Keras Tuner explores it, whatever an earlier search has added to it."""
-    oracle = keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("none", "max"), seed=1)
-    with tempfile.TemporaryDirectory() as folder, quiet(), contextlib.redirect_stdout(None):
-        keras_tuner.Tuner(oracle, hypermodel, directory=folder, project_name="space")
+def _space(oracle: Any) -> dict[str, Any]:
+    """Return a space as Keras Tuner explores it, whatever an earlier search has added to it."""
     found: dict[str, Any] = {}
     for parameter in oracle.hyperparameters.space:
         config = {"kind": type(parameter).__name__, **parameter.get_config()}
         found.setdefault(f"space {parameter.name}", []).append(config)
     return found
-
-
-def _parameters(candidate: Any) -> dict[str, int]:
-    """Return the parameters of the nets of a candidate: another booster is another search."""
-    pair = candidate if isinstance(candidate, Pair) else getattr(candidate, "pair", None)
-    nets = {"light": served(candidate)} | ({"booster": pair.booster} if isinstance(pair, Pair) else {})
-    return {name: sum(int(np.prod(v.shape)) for v in net.variables) for name, net in nets.items()}

@@ -13,7 +13,6 @@ from rocket_keras import Fleet, Pair, Rocket, hints, schedules
 from rocket_keras.launch.batches import Batches, EpochOrder, predict_logits
 from rocket_keras.launch.run_folder import Checkpoint
 from rocket_keras.launch.scoring import score
-from tuning.cache import architecture
 from tuning.plain import plain
 from tuning.rows import Rows
 
@@ -132,18 +131,6 @@ class Training:
             if epoch < epochs:
                 rungs[epoch] = left
         return rungs
-
-
-def same_start(pair: Pair, seed: int) -> str:
-    """Give a pair's booster initial weights that depend on its shape and the seed alone, and return that shape's name.
-
-    A builder draws the light net's weights and the booster's from one stream, so two light nets would otherwise have
-    boosters of two beginnings.
-    """
-    keras.utils.set_random_seed(seed)
-    fresh = keras.Model.from_config(pair.booster.get_config())
-    pair.booster.set_weights(fresh.get_weights())
-    return architecture(pair.booster)
 
 
 class Course:

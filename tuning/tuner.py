@@ -10,20 +10,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner
+from keras_tuner.errors import FailedTrialError
 
 from rocket_keras import Pair
 from rocket_keras.callbacks import NonFiniteLoss
 from rocket_keras.json_file import write_json
 from tuning.distributed import Heartbeat, PatientClient, no_output, role
+from tuning.exploring import example, explore, reason_of
 from tuning.hypermodel import LightHyperModel
 from tuning.quiet import quiet
 from tuning.rows import Rows
-from tuning.training import Course, Training, same_start
+from tuning.starts import Originals, Start, started
+from tuning.training import Course, Training
 
 WAIT_SECONDS = 0.5
 """Pause before an oracle that has nothing to do yet is asked again."""
+SPOILT = "a loss became NaN or infinite; a lower learning rate or hint weight may help"
+"""Why a trial failed whose scores are not finite."""
 Told = Callable[[str], None]
 
 
@@ -53,9 +57,10 @@ class LatencyTuner(keras_tuner.Tuner):
     ):
         self.oracle: Any
         self.training, self.told, self.beat_seconds = training, told, beat_seconds
+        self.originals, self.reasons = Originals(), dict[str, str]()
         with quiet(), contextlib.redirect_stdout(None):
             super().__init__(oracle=oracle, hypermodel=hypermodel, **options)
-        self.makes_pairs = isinstance(hypermodel.candidate(self.oracle.get_space()), Pair)
+        self.makes_pairs = isinstance(example(hypermodel, self.oracle.get_space()), Pair)
         if self.makes_pairs and training is None:
             raise ValueError("expected `training` for a builder of pairs, received None; say how they are trained")
         if role() == "worker":
@@ -106,56 +111,92 @@ class LatencyTuner(keras_tuner.Tuner):
             return contextlib.nullcontext()
         return Heartbeat(self.oracle, [trial.trial_id for trial in trials], self.beat_seconds)
 
+    def _activate_all_conditions(self) -> None:
+        explore(self.oracle, self.hypermodel)
+
     def _run(self, trials: list[Any], *arguments: Any, **options: Any) -> None:
         if not self.makes_pairs:
             for trial in trials:
-                self.on_trial_begin(trial)
-                self._try_run_and_update_trial(trial, *arguments, **options)
-                self.on_trial_end(trial)
+                self._run_compiled(trial, *arguments, **options)
             return
-        groups: dict[Any, dict[str, tuple[Any, Pair]]] = {}
+        groups: dict[Any, dict[str, tuple[Any, Start]]] = {}
         # In their order, whatever the order in which a resumed oracle hands them out: a checkpoint is read in it.
         for trial in sorted(trials, key=lambda trial: trial.trial_id):
-            shape, pair = self._pair(trial)
+            try:
+                start = self._start(trial)
+            except FailedTrialError as error:
+                self._fail(trial, reason_of(error))
+                continue
             alone = None if self.training and self.training.in_fleets else trial.trial_id
-            key = (shape, trial.hyperparameters.values.get("tuner/epochs"), alone)
-            groups.setdefault(key, {})[trial.trial_id] = (trial, pair)
+            key = (start.booster, trial.hyperparameters.values.get("tuner/epochs"), alone)
+            groups.setdefault(key, {})[trial.trial_id] = (trial, start)
         for (_, epochs, _), group in groups.items():
             self._train(group, epochs, *arguments, **options)
 
-    def _pair(self, trial: Any) -> tuple[str, Pair]:
-        """Build a trial's pair; its booster begins where any trial's booster of that shape does."""
-        assert self.training is not None
-        keras.utils.set_random_seed(self.training.seed)
-        pair = self.hypermodel.candidate(trial.hyperparameters)
-        return same_start(pair, self.training.seed), pair
+    def _run_compiled(self, trial: Any, *arguments: Any, **options: Any) -> None:
+        """Train a model that its builder compiled, as Keras Tuner does."""
+        self.on_trial_begin(trial)
+        try:
+            with self.originals.kept(self._start(trial).referenced):
+                self._try_run_and_update_trial(trial, *arguments, **options)
+        except FailedTrialError as error:  # of the builder; of a `fit` Keras Tuner notes a traceback
+            trial.status, trial.message = "FAILED", reason_of(error)
+        trial.message = self.reasons.get(trial.trial_id, trial.message)
+        self.on_trial_end(trial)
 
-    def _train(self, group: dict[str, tuple[Any, Pair]], epochs: int | None, train: Rows, validation: Rows) -> None:
+    def _run_and_update_trial(self, trial: Any, *arguments: Any, **options: Any) -> None:
+        try:
+            super()._run_and_update_trial(trial, *arguments, **options)
+        except FailedTrialError as error:
+            self.reasons[trial.trial_id] = reason_of(error)
+            raise
+
+    def _start(self, trial: Any) -> Start:
+        """Build a trial's candidate; its booster starts like any trial's booster of that shape."""
+        seed = self.training.seed if self.training else 0
+        return started(lambda: self.hypermodel.candidate(trial.hyperparameters), seed)
+
+    def _train(self, group: dict[str, tuple[Any, Start]], epochs: int | None, train: Rows, validation: Rows) -> None:
         """Train one fleet, or one pair, and report every trial."""
         assert self.training is not None
         # Hyperband halves by itself.
         training = self.training if epochs is None else dataclasses.replace(self.training, halving=1)
         folder = self._folder(list(group), epochs)
-        pairs = {name: pair for name, (_, pair) in group.items()}
+        trials = [trial for trial, _ in group.values()]
+        pairs: dict[str, Any] = {name: start.candidate for name, (_, start) in group.items()}
         try:
-            course = Course(pairs, training, train, validation, epochs or training.epochs, folder, self._tell(group))
-            scores = course.run()
+            with self.originals.kept(v for _, start in group.values() for v in start.referenced):
+                course = Course(
+                    pairs, training, train, validation, epochs or training.epochs, folder, self._tell(group)
+                )
+                scores = course.run()
+            for name, (trial, _) in group.items():
+                self._report(trial, scores[name])
         except NonFiniteLoss as error:
             if len(group) > 1:
                 raise  # the booster's own loss: no candidate would fare better
-            scores = {name: [] for name in group}
-            self.told(f"trial {next(iter(group))} failed: {error}")
-        for name, (trial, _) in group.items():
-            self._report(trial, scores[name])
+            self._fail(trials[0], SPOILT, f": {error}")
+        except FailedTrialError as error:
+            if len(group) == 1:
+                self._fail(trials[0], reason_of(error))
+            for trial in trials if len(group) > 1 else ():
+                # Whose error it was is not known: each is trained alone.
+                self._train({trial.trial_id: (trial, self._start(trial))}, epochs, train, validation)
         shutil.rmtree(folder, ignore_errors=True)
+
+    def _fail(self, trial: Any, reason: str, more: str = "") -> None:
+        self.told(f"trial {trial.trial_id} failed: {reason}{more}")
+        trial.status, trial.message = "FAILED", reason
+        self.on_trial_end(trial)
 
     def _report(self, trial: Any, scores: list[float]) -> None:
         sound = [(epoch, value) for epoch, value in enumerate(scores) if math.isfinite(value)]
         for epoch, value in sound:
             self.oracle.update_trial(trial.trial_id, {self.oracle.objective.name: value}, step=epoch)
-        trial.status = "COMPLETED" if sound and len(sound) == len(scores) else "FAILED"
-        if trial.status == "FAILED":
-            trial.message = "a loss became NaN or infinite; a lower learning rate or hint weight may help"
+        if not sound or len(sound) < len(scores):
+            self._fail(trial, SPOILT)
+            return
+        trial.status = "COMPLETED"
         self.on_trial_end(trial)
 
     def _folder(self, names: list[str], epochs: int | None) -> Path:

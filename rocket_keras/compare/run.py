@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from rich.console import Console
 
+from rocket_keras.architecture import describe_net
 from rocket_keras.compare.comparison import Comparison, factor_of, final_job, longer_runs, tuned_methods
 from rocket_keras.compare.job import Job
 from rocket_keras.compare.page import write_comparison
@@ -23,6 +24,7 @@ from rocket_keras.latency import measure_latency
 from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
 from rocket_keras.launch.run_folder import claim
+from rocket_keras.launch.scoring import check_plan
 from rocket_keras.methods import Method, all_stages
 
 
@@ -38,15 +40,16 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
 
     Raises:
         WindowOver: `comparison.until` came before the end; the same comparison goes on.
-        ValueError: The folder holds a comparison with another recipe, backend or data, or a trial is asked for that the
-            entry cannot have.
+        ValueError: The folder holds a comparison with another recipe, backend, data or nets, a trial is asked for that
+            the entry cannot have, or a split cannot be scored.
     """
     plan = comparison.plan(comparison.seeds[0])
+    check_plan(plan)
     check_trials(comparison)
     skipped = {m.name: why for m in comparison.methods if (why := m.lacks(plan))}
     comparison = dataclasses.replace(comparison, methods=tuple(m for m in comparison.methods if m.name not in skipped))
     facts = _facts(comparison)
-    claim(comparison.root, {key: facts[key] for key in ("entry", "recipe", "backend", "dataset")})
+    claim(comparison.root, {key: facts[key] for key in ("entry", "recipe", "backend", "dataset")}, _nets(comparison))
     pool = Pool(comparison.make_plan, comparison.root, comparison.workers, console, comparison.until)
     tuned = tuned_methods(comparison)
     tries = [final_job(m, comparison.seeds[0], factor) for m in tuned for factor in comparison.grid]
@@ -89,6 +92,16 @@ def _heads(
         for seed in comparison.seeds
         for m in methods
     }
+
+
+def _nets(comparison: Comparison) -> dict[str, Any]:
+    """Describe the pairs that the methods train: finished stages of others must not be taken for theirs."""
+    plan = comparison.plan(comparison.seeds[0])
+    stages = all_stages(tuple(stage for method in comparison.methods for stage in method.stages))
+    plans = {f"the variant {variant}": (plan, variant) for variant in sorted({stage.variant for stage in stages})}
+    for point in plan.sweep if comparison.sweep else ():
+        plans[f"the sweep's {point}"] = dataclasses.replace(plan, options=plan.sweep[point]), "own"
+    return {name: describe_net(made.pair(variant).joint) for name, (made, variant) in plans.items()}
 
 
 def _facts(comparison: Comparison) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.architecture import describe_net
 from rocket_keras.daily.settings import Daily
 from rocket_keras.hints import SoftTargetHint
 from rocket_keras.launch.batches import predict_logits
@@ -48,6 +49,14 @@ class Learner:
 
     light: keras.Model
     parts: tuple[Part, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the architecture of what each part trains, as JSON values by the part's name."""
+        models = {part.name: part.model for part in self.parts}
+        # The graph of a Rocket is its `joint`, that of a SparseNet its `net`.
+        return {
+            name: describe_net(getattr(model, "joint", getattr(model, "net", None))) for name, model in models.items()
+        }
 
     def predict(self, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the logits `(rows,)` of every net.

@@ -23,6 +23,7 @@ class State:
         sizes: Rows of the tables by field.
         last_seen: By field, the number of the day on which each id was last seen, `(size,)` int32.
         published: The day whose light net serves; None for none.
+        nets: By training what `describe_net` says of its nets; empty in folders of older versions.
     """
 
     encoder: Encoder
@@ -30,6 +31,7 @@ class State:
     sizes: dict[str, int] = field(default_factory=dict)
     last_seen: dict[str, np.ndarray] = field(default_factory=dict)
     published: str | None = None
+    nets: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -103,6 +105,7 @@ def save_state(folder: Path, state: State, learner: Learner) -> None:
     (mine / "encoder.json").write_text(state.encoder.to_json(), encoding="utf-8")
     np.savez(mine / "last_seen.npz", **state.last_seen)  # type: ignore[arg-type]  # numpy's stub has allow_pickle here
     told = {"folder": name, "days": state.days, "sizes": state.sizes, "published": state.published}
+    told["nets"] = learner.describe()
     write_json(folder / "current.json", told)
     for other in folder.glob("after-*"):
         if other != mine:
@@ -119,7 +122,7 @@ def read_state(folder: Path) -> tuple[State, Path] | None:
     with np.load(mine / "last_seen.npz") as seen:
         last_seen = {name: seen[name] for name in seen.files}
     encoder = Encoder.from_json((mine / "encoder.json").read_text(encoding="utf-8"))
-    return State(encoder, told["days"], told["sizes"], last_seen, told["published"]), mine
+    return State(encoder, told["days"], told["sizes"], last_seen, told["published"], told.get("nets", {})), mine
 
 
 def load_weights(folder: Path, learner: Learner) -> None:

@@ -32,6 +32,7 @@ from rocket_keras.daily.vocabulary import capacities, first_day, note_seen, turn
 from rocket_keras.encoding import Encoder
 from rocket_keras.graph import inputs_of
 from rocket_keras.json_file import write_json
+from rocket_keras.launch.run_folder import check_nets
 from rocket_keras.pair import Pair
 from rocket_keras.row_turnover import free_rows, grow_rows
 from rocket_keras.streaming import Log, Report, Stream, StreamCheckpoint, Tolerance, iter_batches, learn_encoder
@@ -65,6 +66,7 @@ class Trainer:
         if found is not None:
             keras.utils.set_random_seed(plan.seed)
             self.learner = self._learner(self.state.encoder, self.state.sizes)
+            check_nets(folder, self.state.nets, self.learner.describe())
             load_weights(found[1], self.learner)
 
     def tidy(self) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from rich.console import Console
 
+from rocket_keras.architecture import describe_net
 from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
@@ -21,7 +22,7 @@ from rocket_keras.launch.progress import LossBar
 from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
 from rocket_keras.launch.run_folder import Checkpoint, claim
-from rocket_keras.launch.scoring import Validation, score
+from rocket_keras.launch.scoring import Validation, check_plan, score
 from rocket_keras.pair import Pair
 from rocket_keras.report import write_report
 from rocket_keras.rocket import Rocket
@@ -63,12 +64,13 @@ def launch(
         What `metrics.json` holds.
 
     Raises:
-        ValueError: The folder holds a run with other settings.
+        ValueError: The folder holds a run with other settings or nets, or a split cannot be scored.
         rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN; the last good checkpoint stays.
     """
     console = console or Console(stderr=True)
+    check_plan(plan)
     facts = _facts(plan, seed)
-    claim(folder, facts)
+    claim(folder, facts, {"the pair": describe_net(plan.pair().joint)})
     trained = {}
     for name, make in _TRAININGS.items():
         trained[name] = _train(plan, name, make, folder / "checkpoints" / name, seed, console)

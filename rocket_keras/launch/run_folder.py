@@ -2,31 +2,57 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from rocket_keras.architecture import first_difference
 from rocket_keras.json_file import write_json
 
+REMEDY = "Choose another folder with --out (`folder=` in Python), or remove that one."
+"""What to do about a folder of another run."""
 
-def claim(folder: Path, settings: dict[str, Any]) -> None:
-    """Take the folder for a run with these settings, or go on with one that was begun with the same.
+
+def claim(folder: Path, settings: dict[str, Any], nets: Mapping[str, Any] | None = None) -> None:
+    """Take the folder for a run with these settings and nets, or go on with one that was begun with the same.
+
+    Args:
+        folder: Of the run.
+        settings: All that must be the same.
+        nets: By name what `rocket_keras.architecture.describe_net` says of nets that are built now. They are compared
+            with the nets of these names that the folder knows; the others are noted in it.
 
     Raises:
-        ValueError: The folder holds a run with other settings; the first difference is named.
+        ValueError: The folder holds a run with other settings or nets; the first difference is named.
     """
     path = folder / "run.json"
-    if not path.exists():
-        write_json(path, settings)
-        return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    wanted = json.loads(json.dumps(settings))
-    for key in sorted(set(before) | set(wanted)):
+    begun = path.exists()
+    before = json.loads(path.read_text(encoding="utf-8")) if begun else {}
+    known = before.pop("nets", {})
+    wanted, made = json.loads(json.dumps([settings, nets or {}]))
+    for key in sorted(set(before) | set(wanted)) if begun else ():
         if before.get(key) != wanted.get(key):
             raise ValueError(
-                f"{folder} holds a run with {key}={before.get(key)}, and this one has {key}={wanted.get(key)}. "
-                "Choose another folder with --out, or remove that one."
+                f"{folder} holds a run with {key}={before.get(key)}, and this one has {key}={wanted.get(key)}. {REMEDY}"
+            )
+    check_nets(folder, known, made)
+    if not begun or made.keys() - known.keys():
+        write_json(path, {**wanted, **({"nets": {**known, **made}} if known or made else {})})
+
+
+def check_nets(folder: Path, known: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+    """Raise where nets are described otherwise than those of the same names that a folder knows.
+
+    Raises:
+        ValueError: The first difference is named.
+    """
+    for name in [name for name in made if name in known]:
+        difference = first_difference(known[name], json.loads(json.dumps(made[name])))
+        if difference:
+            raise ValueError(
+                f"{folder} holds a run with other nets than are built now, in {name}, {difference}. {REMEDY}"
             )
 
 

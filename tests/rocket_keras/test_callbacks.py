@@ -151,3 +151,23 @@ def test_finite_training_runs_to_its_end_and_every_is_positive():
     assert len(history.history["loss"]) == 2
     with pytest.raises(ValueError, match="every >= 1, received 0"):
         StopOnNonFinite(every=0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups", "received"),
+    [
+        (np.zeros(64), np.repeat(np.arange(8), 8), "only 0 in 64 rows"),
+        (np.ones(64), np.repeat(np.arange(8), 8), "only 1 in 64 rows"),
+        (np.arange(64) % 2, np.arange(64), "no group with both in 64 rows"),
+    ],
+)
+def test_rows_without_a_group_of_both_classes_are_named_before_the_first_epoch(labels, groups, received):
+    dense, trained, _ = rows()
+    model, epochs = one_output(), []
+    callbacks = [
+        GroupAUC((dense, labels, groups)),
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch)),
+    ]
+    with pytest.raises(ValueError, match=f"expected a group with rows of both classes, received {received}"):
+        model.fit(dense, trained, verbose=0, callbacks=callbacks)
+    assert epochs == []

@@ -3,8 +3,9 @@ import json
 import keras
 import pytest
 
+from rocket_keras.architecture import architecture
 from tuning import cache as cache_module
-from tuning.cache import MeasurementCache, architecture
+from tuning.cache import MeasurementCache
 
 
 def net(units=8, name=None, rate=0.0):

@@ -34,6 +34,31 @@ def with_a_wider_booster(hp):
     return rk.Pair(light=pair.light, booster=keras.Model(pair.booster.input, logits))
 
 
+def with_tanh(hp):
+    return edited(build(hp), "light_dense0", activation="tanh")
+
+
+def edited(pair, name, **settings):
+    """The pair with other settings of a layer."""
+
+    def clone(layer):
+        config = layer.get_config()
+        return type(layer).from_config({**config, **settings} if layer.name == name else config)
+
+    joint = keras.models.clone_model(pair.joint, clone_function=clone)
+    return rk.Pair.from_joint(joint, *(pair.get_config()[f"{head}_inputs"] for head in ("light", "booster")))
+
+
+def with_loaded_zeros(hp):
+    pair = build(hp)
+    dense = pair.booster.get_layer("booster_dense")
+    dense.set_weights([np.zeros_like(weight) for weight in dense.get_weights()])
+    return pair
+
+
+NETS = {f"the {point} candidate" for point in ("default", "smallest", "largest")}
+
+
 @pytest.fixture
 def claimed(training, data):
     """A function that makes the settings that a search writes down, as it reads them again."""
@@ -45,7 +70,8 @@ def claimed(training, data):
             oracle, objective, LatencyBudget(multiply_adds=multiply_adds), headroom, training(**changes),
             **parts, fit_options=fit or {}, told=told or {},
         )  # fmt: skip
-        return json.loads(json.dumps(made.claimed(LightHyperModel(builder))))
+        settings, nets = made.claimed(LightHyperModel(builder))
+        return json.loads(json.dumps({**settings, **nets}))
 
     return make
 
@@ -75,7 +101,9 @@ def claimed(training, data):
         ({"train": rows(256, 3)}, {"train_values"}),
         ({"validation": rows(200, 3)}, {"validation_values"}),
         ({"builder": with_a_switch}, {"space switch"}),
-        ({"builder": with_a_wider_booster}, {"default_parameters"}),
+        ({"builder": with_a_wider_booster}, NETS),
+        ({"builder": with_tanh}, NETS),
+        ({"builder": with_loaded_zeros}, {"the weights that the builder loads"}),
     ],
 )
 def test_another_search_has_other_settings(claimed, changes, named):
@@ -103,7 +131,8 @@ def test_another_process_has_the_same_settings(claimed):
         "data = [as_rows(small['rows'](*size), 'rows') for size in ((256, 1), (200, 2))]\n"
         "budget = tuning.LatencyBudget(multiply_adds=300)\n"
         "made = Settings('random', None, budget, 0.1, training, *data, {'callbacks': [object()]}, {})\n"
-        "print(json.dumps(made.claimed(LightHyperModel(small['build']))))\n"
+        "settings, nets = made.claimed(LightHyperModel(small['build']))\n"
+        "print(json.dumps({**settings, **nets}))\n"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).with_name("small_space.py"))]
     there = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

@@ -8,19 +8,17 @@ import pytest
 
 from rocket_keras.callbacks import NonFiniteLoss
 from tuning.rows import as_rows
-from tuning.training import Course, Training, same_start
+from tuning.starts import started
+from tuning.training import Course, Training
 
 SMALL = runpy.run_path(str(Path(__file__).with_name("small_space.py")))
 build = SMALL["build"]
 
 
 def pair_of(seed=0, **values):
-    keras.utils.set_random_seed(3)
     hp = keras_tuner.HyperParameters()
     hp.values = values
-    pair = build(hp)
-    same_start(pair, seed)
-    return pair
+    return started(lambda: build(hp), seed).candidate
 
 
 POINTS = {

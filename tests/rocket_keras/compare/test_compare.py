@@ -1,5 +1,6 @@
 """A comparison from tuning to its report; stopped, gone on with, and added to."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -134,6 +135,26 @@ def test_another_recipe_in_the_same_folder_is_refused(finished, make_toy_plan, q
         ValueError, match=r"^[^\n]*holds a run with recipe=[^\n]*Choose another folder with --out[^\n]*$"
     ):
         compare(toy(make_toy_plan, comparison.root, epochs=3), quiet)
+
+
+def test_another_net_in_the_same_folder_is_refused(finished, make_toy_plan, quiet):
+    comparison, _ = finished
+
+    def other(seed):
+        plan = make_toy_plan("click", epochs=2)(seed)
+
+        def build(**options):
+            pair = plan.build(**options)
+            pair.booster.get_layer("booster_dense0").activation = keras.activations.tanh
+            return pair
+
+        return dataclasses.replace(plan, build=build)
+
+    line = (
+        r"holds a run with other nets than are built now, in the variant own, layer \d+ Dense, activation: relu before"
+    )
+    with pytest.raises(ValueError, match=line):
+        compare(dataclasses.replace(comparison, make_plan=other), quiet)
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,19 @@ def test_a_folder_belongs_to_one_training(log, whole):
         run_daily(log, drift.FIELDS, made.make, whole[1], dataclasses.replace(PLAN, batch_size=64))
 
 
+def test_a_folder_of_other_nets_is_refused(log, whole):
+    def other(encoder, sizes):
+        pair = made.make(encoder, sizes)
+        dense = next(layer for layer in pair.light.layers if isinstance(layer, keras.layers.Dense))
+        dense.activation = keras.activations.tanh
+        return pair
+
+    with pytest.raises(
+        ValueError, match=r"holds a run with other nets than are built now, in rocket, layer .* tanh now"
+    ):
+        run_daily(log, drift.FIELDS, other, whole[1], PLAN)
+
+
 def test_a_day_that_the_log_has_not_is_refused(log, tmp_path):
     with pytest.raises(KeyError, match="expected day among"):
         run_daily(log, drift.FIELDS, made.make, tmp_path, PLAN, days=("99",))

@@ -2,6 +2,7 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +65,20 @@ def leaves(value, path=""):
     else:
         return {path: value}
     return {name: leaf for key, inner in items for name, leaf in leaves(inner, f"{path}/{key}").items()}
+
+
+def with_tanh(pair):
+    """The pair with tanh for every relu: as many parameters, and the same names."""
+
+    def clone(layer):
+        config = layer.get_config()
+        return type(layer).from_config(
+            {**config, "activation": "tanh"} if config.get("activation") == "relu" else config
+        )
+
+    config = pair.get_config()
+    joint = keras.models.clone_model(pair.joint, clone_function=clone)
+    return Pair.from_joint(joint, config["light_inputs"], config["booster_inputs"])
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +162,22 @@ def test_a_finished_run_is_not_trained_again(finished):
 def test_a_folder_of_another_run_is_refused(finished):
     with pytest.raises(ValueError, match=r"holds a run with seed=1, and this one has seed=2. Choose another folder"):
         launch(plan(), finished[0], seed=2, console=quiet())
+
+
+def test_a_folder_of_a_run_with_another_activation_is_refused(finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "run")
+    other = dataclasses.replace(plan(), build=lambda: with_tanh(plan().pair()))
+    line = r"holds a run with other nets than are built now, in the pair, layer .*: relu before, tanh now"
+    with pytest.raises(ValueError, match=line) as caught:
+        launch(other, folder, seed=1, console=quiet())
+    assert "\n" not in str(caught.value)
+    # A folder of an older version knows no nets: they are noted, and compared from then on.
+    told = json.loads((folder / "run.json").read_text())
+    del told["nets"]
+    (folder / "run.json").write_text(json.dumps(told))
+    assert numbers(launch(plan(), folder, seed=1, console=quiet())) == numbers(finished[1])
+    with pytest.raises(ValueError, match=line):
+        launch(other, folder, seed=1, console=quiet())
 
 
 def test_a_nan_keeps_the_last_good_checkpoint(tmp_path):
@@ -264,3 +295,14 @@ def test_kill_9_and_the_same_command_end_with_the_same_numbers(tmp_path):
     assert found.keys() == expected.keys()
     # Sums of a process of its own may be rounded otherwise; a lost optimizer state or another order shows at once.
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_split_of_one_class_is_named_before_anything_is_trained(tmp_path, part):
+    data = clicks()
+    getattr(data, part).y[:] = 0
+    rows = len(getattr(data, part))
+    line = f"expected both classes in the {part} labels, received only 0 in {rows} rows"
+    with pytest.raises(ValueError, match=line):
+        launch(plan(data), tmp_path, console=quiet())
+    assert list(tmp_path.iterdir()) == []
