@@ -1,6 +1,6 @@
 """Arrow columns as NumPy sees them: codes of distinct texts, numbers, rows of several values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +44,37 @@ class Lists:
     def rows_of_values(self) -> np.ndarray:
         """The row of each value."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    def kept(self, length: int, last: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Which values of each row a column of a limited width has: the first ones, or the last.
+
+        Args:
+            length: Width of the column.
+            last: Whether the last values are kept, as in a history; otherwise the first.
+
+        Returns:
+            Which places of the column are filled, `(rows, length)` bool; and the value in each of these, row by row, as
+            an index of `codes.of_rows`.
+        """
+        begin = np.cumsum(self.lengths) - self.lengths
+        if last:
+            begin = begin + np.maximum(0, self.lengths - length)
+        places = np.arange(length)
+        filled = places < np.minimum(self.lengths, length)[:, None]
+        return filled, (begin[:, None] + places)[filled]
+
+
+@dataclass
+class Parsed:
+    """Columns of one block that were read so far: several fields may be made of one.
+
+    Attributes:
+        codes: Columns of texts, by name.
+        lists: Columns of several values per row, by name and separator.
+    """
+
+    codes: dict[str, Codes] = field(default_factory=dict)
+    lists: dict[tuple[str, str], Lists] = field(default_factory=dict)
 
 
 def codes_of(array: pa.Array, missing: str | None = None) -> Codes:

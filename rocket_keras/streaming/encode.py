@@ -22,7 +22,7 @@ from rocket_keras.encoding.transforms import NUMBERS, TEXTS, standardised
 from rocket_keras.streaming.bad_rows import BadRow
 from rocket_keras.streaming.batch import Batch
 from rocket_keras.streaming.block import Block
-from rocket_keras.streaming.columns import Codes, codes_of, floats_of, lists_of
+from rocket_keras.streaming.columns import Codes, Lists, Parsed, codes_of, floats_of, lists_of
 
 REMEMBERED = 200_000
 """Texts whose id is remembered, where finding it takes longer than looking it up; when there are more, all are
@@ -84,8 +84,8 @@ class BlockEncoder:
 
     def encode(self, block: Block, samples: int) -> tuple[Batch, Counter[str], list[BadRow]]:
         """The good rows, the bad ones by reason, and at most `samples` of these (but the last one always)."""
-        wanted, faults, codes = self.wanted, Faults(block), dict[str, Codes]()
-        x = self.columns(block, codes, faults)
+        wanted, faults = self.wanted, Faults(block)
+        x = self.columns(block, Parsed(), faults)
         y = self.label(block, faults)
         weight = None
         if wanted.weight is not None:
@@ -96,10 +96,10 @@ class BlockEncoder:
         bad, told = faults.told(samples)
         return batch if keep is None else batch.rows(keep), bad, told
 
-    def columns(self, block: Block, codes: dict[str, Codes], faults: "Faults") -> dict[str, np.ndarray]:
-        """The columns of `x` of all rows, bad ones among them; `codes` gets those of the raw columns of ids."""
+    def columns(self, block: Block, parsed: Parsed, faults: "Faults") -> dict[str, np.ndarray]:
+        """The columns of `x` of all rows, bad ones among them; `parsed` gets the raw columns of ids."""
         return {
-            field.name: self._encode(field, block.columns[field.column], codes, faults) for field in self.wanted.fields
+            field.name: self._encode(field, block.columns[field.column], parsed, faults) for field in self.wanted.fields
         }
 
     def label(self, block: Block, faults: "Faults") -> np.ndarray:
@@ -110,17 +110,19 @@ class BlockEncoder:
             self.wanted.label, block, faults, "a label from 0 to 1", lambda found: (found >= 0) & (found <= 1)
         )
 
-    def _encode(self, field: Field, array: pa.Array, known: dict[str, Codes], faults: "Faults") -> np.ndarray:
-        missing = self.wanted.missing
+    def _encode(self, field: Field, array: pa.Array, parsed: Parsed, faults: "Faults") -> np.ndarray:
         if isinstance(field, IdField | HashedIdField):
-            if field.column not in known:
-                known[field.column] = codes_of(array, missing)
-            codes = known[field.column]
+            if field.column not in parsed.codes:
+                parsed.codes[field.column] = codes_of(array, self.wanted.missing)
+            codes = parsed.codes[field.column]
             ids = self._ids_of(field, codes)[codes.of_rows]
             faults.note(ids == NO_ID, field.column, _expected_text(field))
             return ids
         if isinstance(field, IdsField | HistoryField):
-            return self._lists(field, array, faults)
+            key = field.column, field.separator
+            if key not in parsed.lists:
+                parsed.lists[key] = lists_of(array, field.separator)
+            return self._lists(field, parsed.lists[key], faults)
         numbers = floats_of(array)
         if isinstance(field, KnownIdField):
             with np.errstate(invalid="ignore"):
@@ -152,8 +154,7 @@ class BlockEncoder:
             found[[text is None for text in texts]] = NO_ID
         return found
 
-    def _lists(self, field: IdsField | HistoryField, array: pa.Array, faults: "Faults") -> np.ndarray:
-        rows = lists_of(array, field.separator)
+    def _lists(self, field: IdsField | HistoryField, rows: Lists, faults: "Faults") -> np.ndarray:
         of = self._by_name[field.of] if isinstance(field, HistoryField) else field
         assert isinstance(of, IdField | HashedIdField | IdsField)
         texts = rows.codes.texts
@@ -162,13 +163,9 @@ class BlockEncoder:
         no_text = np.array([text is None for text in texts])[rows.codes.of_rows]
         bad[rows.rows_of_values[no_text]] = True
         faults.note(bad, field.column, f"a list, or a text of values with {field.separator!r} between")
-        begin = np.cumsum(rows.lengths) - rows.lengths
-        if isinstance(field, HistoryField):
-            begin = begin + np.maximum(0, rows.lengths - field.length)
-        places = np.arange(field.length)
-        here = places < np.minimum(rows.lengths, field.length)[:, None]
-        column = np.full((len(rows.lengths), field.length), PAD, np.int32)
-        column[here] = ids[(begin[:, None] + places)[here]]
+        filled, values = rows.kept(field.length, isinstance(field, HistoryField))
+        column = np.full(filled.shape, PAD, np.int32)
+        column[filled] = ids[values]
         return column
 
     @staticmethod
