@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.encoding.raw_values import check_int32
+
 
 def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
     """Check NumPy inputs and labels against the joint graph; other data sources pass unread.
@@ -16,7 +18,7 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
 
     Raises:
         ValueError: Columns that the graph does not take or that it lacks, no rows, a row count that differs, NaN or
-            infinite values, an input shape that the graph does not take, or a label outside the classes.
+            infinite values, whole numbers beyond int32, an input shape that the graph does not take, or a label outside the classes.
     """
     if isinstance(x, dict) and isinstance(joint.input, dict) and set(x) != set(joint.input):
         extra, missing = sorted(set(x) - set(joint.input)), sorted(set(joint.input) - set(x))
@@ -26,6 +28,7 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
         if len(array) == 0:
             raise ValueError(f"{name} must have at least one row. Received: shape {array.shape}.")
         _check_finite(name, array)
+        check_int32(name, array)
     if isinstance(x, np.ndarray) and len(joint.inputs) == 1:
         _check_shape(x, joint.inputs[0].shape)
     if isinstance(y, np.ndarray):

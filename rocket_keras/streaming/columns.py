@@ -85,7 +85,9 @@ def codes_of(array: pa.Array, missing: str | None = None) -> Codes:
         missing: The text that a null stands for; None: a null is none.
     """
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    texts = encoded.dictionary.to_pylist()
+    # As NumPy's floats, which know how exact they are.
+    floats = pa.types.is_floating(encoded.dictionary.type)
+    texts = list(encoded.dictionary.to_numpy(zero_copy_only=False)) if floats else encoded.dictionary.to_pylist()
     if encoded.dictionary.null_count or not pa.types.is_string(encoded.dictionary.type):
         texts = [missing if value is None else text_or_none(value) for value in texts]
     of_rows = encoded.indices

@@ -18,7 +18,8 @@ from rocket_keras.encoding.fields import (
     KnownIdField,
     NumberField,
 )
-from rocket_keras.encoding.transforms import NUMBERS, TEXTS, standardised
+from rocket_keras.encoding.raw_values import LARGEST
+from rocket_keras.encoding.transforms import TEXTS
 from rocket_keras.streaming.bad_rows import BadRow
 from rocket_keras.streaming.batch import Batch
 from rocket_keras.streaming.block import Block
@@ -89,7 +90,7 @@ class BlockEncoder:
         y = self.label(block, faults)
         weight = None
         if wanted.weight is not None:
-            weight = self._number(wanted.weight, block, faults, "a weight of at least 0", lambda found: found >= 0)
+            weight = self._number(wanted.weight, block, faults, "a weight from 0 to 1e+18", _is_weight)
         extra = {name: self._as_it_is(name, block.columns[name], faults) for name in wanted.extra}
         batch = Batch(x, y, weight, extra)
         keep = faults.good_rows()
@@ -130,10 +131,9 @@ class BlockEncoder:
             faults.note(~good, field.column, f"a whole number from 0 to {field.size - 1}")
             return np.where(good, numbers, 0).astype(np.int32)
         assert isinstance(field, NumberField)
-        finite = np.isfinite(numbers)
-        with np.errstate(over="ignore"):
-            scaled = standardised(NUMBERS[field.transform](np.where(finite, numbers, 0.0)), field.mean, field.std)
-        faults.note(~finite | ~np.isfinite(scaled), field.column, "a number")
+        scaled, bad = field.scaled(numbers)
+        for rows, expected in bad:
+            faults.note(rows, field.column, expected)
         return scaled
 
     def _ids_of(self, field: IdField | HashedIdField, codes: Codes) -> np.ndarray:
@@ -175,7 +175,7 @@ class BlockEncoder:
         numbers = floats_of(block.columns[column])
         good = np.isfinite(numbers) & fits(numbers)
         faults.note(~good, column, expected)
-        return numbers.astype(np.float32)
+        return np.where(good, numbers, 0.0).astype(np.float32)
 
     def _as_it_is(self, column: str, array: pa.Array, faults: "Faults") -> np.ndarray:
         if array.null_count:
@@ -220,6 +220,10 @@ class Faults:
         received = str(self.block.columns[column][row].as_py())[:80]
         reason = f"{column}: expected {expected}, received {received!r}"
         return BadRow(self.block.path, self.block.line_of(row), reason, self.block.text_of(row))
+
+
+def _is_weight(numbers: np.ndarray) -> np.ndarray:
+    return (numbers >= 0) & (numbers <= LARGEST)
 
 
 def _expected_text(field: IdField | HashedIdField) -> str:
