@@ -13,10 +13,11 @@ from rocket_keras.heads import label_loss, per_head, refuse_probabilities, resol
 from rocket_keras.routes import Route
 from rocket_keras.row_optimizers import RowOptimizer
 from rocket_keras.row_training import RowTraining
+from rocket_keras.streamed import Streamed
 from rocket_keras.train_step import TrainStep
 
 
-class HeadsModel(TrainStep, RowTraining):
+class HeadsModel(Streamed, TrainStep, RowTraining):
     """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
 
     Subclasses write `loss_terms`, `routes`, `routed`, `non_finite_terms`, `_booster` and `_joined_optimizer`.
@@ -168,8 +169,6 @@ class HeadsModel(TrainStep, RowTraining):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             callbacks = [StopOnNonFinite(), *given]
-        if getattr(x, "ordered", False):  # a stream, whose order is its own
-            kwargs["shuffle"] = False
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def get_compile_config(self) -> dict[str, Any]:
