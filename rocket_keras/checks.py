@@ -53,6 +53,8 @@ def _check_shape(array: np.ndarray, expected: tuple[int | None, ...]) -> None:
 
 
 def _check_labels(y: np.ndarray, logits: int) -> None:
+    if y.dtype.kind not in "biuf" and len(y):
+        raise ValueError(f"Labels must be numbers. Received: {y[0]!r} in row 0. Give each class a number.")
     _check_finite("y", y)
     if logits == 1:
         bad, expected = (y < 0) | (y > 1), "from 0 to 1"

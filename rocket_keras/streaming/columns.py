@@ -77,6 +77,36 @@ class Parsed:
     lists: dict[tuple[str, str], Lists] = field(default_factory=dict)
 
 
+def plain(array: pa.Array) -> pa.Array:
+    """A column whose texts, and those of its dictionary, are of Arrow's plain type: not every kernel knows the others."""
+    if pa.types.is_dictionary(array.type):
+        texts = plain(array.dictionary)
+        return array if texts is array.dictionary else pa.DictionaryArray.from_arrays(array.indices, texts)
+    if pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
+        return array.cast(pa.string())
+    return array
+
+
+def values_of(array: pa.Array, missing: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """A column as it is, and which of its rows are null: these have any value, so that the type is that without nulls.
+
+    Args:
+        array: The column.
+        missing: The text that a null among texts stands for; None: a null is none.
+    """
+    # Nulls may stand in a dictionary, too, where they are not counted.
+    array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if missing is not None and pa.types.is_string(array.type):
+        array = array.fill_null(missing)
+    null = array.is_null().to_numpy(zero_copy_only=False)
+    if not null.any():
+        return array.to_numpy(zero_copy_only=False), null
+    kept = array.drop_null().to_numpy(zero_copy_only=False)
+    values = np.zeros(len(array), kept.dtype)
+    values[~null] = kept
+    return values, null
+
+
 def codes_of(array: pa.Array, missing: str | None = None) -> Codes:
     """A column of texts or whole numbers, which are read as texts.
 
@@ -84,6 +114,7 @@ def codes_of(array: pa.Array, missing: str | None = None) -> Codes:
         array: The column.
         missing: The text that a null stands for; None: a null is none.
     """
+    array = plain(array)
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     # As NumPy's floats, which know how exact they are.
     floats = pa.types.is_floating(encoded.dictionary.type)
@@ -116,7 +147,10 @@ def lists_of(array: pa.Array, separator: str) -> Lists:
     """A column whose rows are lists, or texts of values with `separator` between; an empty text has none."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    array = plain(array)
     missing = array.is_null().to_numpy(zero_copy_only=False)
+    if pa.types.is_null(array.type):
+        return Lists(codes_of(pa.array([], pa.string())), np.zeros(len(array), np.int64), missing)
     if not isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
         split = pc.split_pattern(array, separator)
         lengths = pc.list_value_length(split).to_numpy(zero_copy_only=False)

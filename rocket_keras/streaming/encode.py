@@ -23,13 +23,26 @@ from rocket_keras.encoding.transforms import TEXTS
 from rocket_keras.streaming.bad_rows import BadRow
 from rocket_keras.streaming.batch import Batch
 from rocket_keras.streaming.block import Block
-from rocket_keras.streaming.columns import Codes, Lists, Parsed, codes_of, floats_of, lists_of
+from rocket_keras.streaming.columns import Codes, Lists, Parsed, codes_of, floats_of, lists_of, values_of
 
 REMEMBERED = 200_000
 """Texts whose id is remembered, where finding it takes longer than looking it up; when there are more, all are
 forgotten."""
 NO_ID = -2
 """Stands for the id of what is no text, until its row is left out."""
+
+
+_NUMBERS = "numbers, or texts of numbers", ("number", "text", "bool", "decimal", "binary", "null")
+_TEXTS = "texts or whole numbers", ("text", "number", "null")
+_LISTS = "lists of texts or whole numbers, or texts", ("list of text", "list of number", "list of null", "text", "null")
+_KINDS: dict[type, tuple[str, tuple[str, ...]]] = {
+    IdField: _TEXTS,
+    HashedIdField: _TEXTS,
+    KnownIdField: _NUMBERS,
+    NumberField: _NUMBERS,
+    IdsField: _LISTS,
+    HistoryField: _LISTS,
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,13 @@ class Wanted:
         """Names of the raw columns that are read, each once."""
         others = [name for name in (self.label, self.weight, *self.extra) if name is not None]
         return tuple(dict.fromkeys([*(field.column for field in self.fields), *others]))
+
+    @property
+    def expected(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """What raw columns may hold: name, the same in words, and kinds as `pieces.kind_of` names them, or their
+        beginnings."""
+        found = [(field.column, *_KINDS[type(field)]) for field in self.fields]
+        return found + [(name, *_NUMBERS) for name in (self.label, self.weight) if name is not None]
 
 
 class BlockEncoder:
@@ -178,12 +198,9 @@ class BlockEncoder:
         return np.where(good, numbers, 0.0).astype(np.float32)
 
     def _as_it_is(self, column: str, array: pa.Array, faults: "Faults") -> np.ndarray:
-        if array.null_count:
-            if self.wanted.missing is not None and pa.types.is_string(array.type):
-                array = array.fill_null(self.wanted.missing)
-            else:
-                faults.note(array.is_null().to_numpy(zero_copy_only=False), column, "a value")
-        return array.to_numpy(zero_copy_only=False)
+        values, null = values_of(array, self.wanted.missing)
+        faults.note(null, column, "a value")
+        return values
 
 
 class Faults:

@@ -55,7 +55,7 @@ def iter_batches(
 def _batches(
     log: Log, wanted: Wanted, batch_size: int, tolerance: Tolerance, report: Report, progress: Tell | None
 ) -> Iterator[Batch]:
-    pieces, empty = find_pieces(log, wanted.raw_columns, count=False)
+    pieces, empty = find_pieces(log, wanted.raw_columns, count=False, expected=wanted.expected)
     report.note_empty(empty)
     watch, meter = Watch(tolerance, report), Meter(progress, log.bytes)
     yield from read_in_order(log, pieces, wanted, batch_size, watch, meter)

@@ -64,7 +64,7 @@ def learn_encoder(
     """
     encoder = Encoder(tuple(fields))
     wanted = Wanted(encoder, label, missing=log.missing)
-    pieces, empty = find_pieces(log, wanted.raw_columns, count=False)
+    pieces, empty = find_pieces(log, wanted.raw_columns, count=False, expected=wanted.expected)
     report = report or Report()
     report.note_empty(empty)
     watch, meter = Watch(tolerance or Tolerance(), report), Meter(progress, log.bytes)

@@ -91,7 +91,7 @@ class Stream(keras.utils.PyDataset):
             )
         named = None if columns is None else tuple(columns)
         wanted = Wanted(encoder, label, weight, (), privileged, named, log.missing)
-        pieces, empty = find_pieces(log, wanted.raw_columns, batches is None)
+        pieces, empty = find_pieces(log, wanted.raw_columns, batches is None, wanted.expected)
         shares = share_out(pieces, shard[1])
         if batches is None:
             rows = min(sum(piece.own_rows or 0 for piece in share) for share in shares)

@@ -70,6 +70,13 @@ def test_ids_beyond_int32_are_refused_wherever_arrays_go_in(tmp_path):
                 call({"ad": np.array([1, 2, large, 3])})
 
 
+def test_labels_that_are_no_numbers_are_refused(make_pair, rows):
+    x, y = rows()
+    for labels in (y.astype(str), y.astype(object), y.astype("M8[s]")):
+        with pytest.raises(ValueError, match=r"Labels must be numbers\. Received: .* in row 0"):
+            rocket_of(make_pair()).fit(x, labels, verbose=0)
+
+
 def test_an_empty_data_set_is_refused(make_pair, rows):
     x, y = rows()
     with pytest.raises(ValueError, match="at least one row"):
