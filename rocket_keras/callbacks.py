@@ -20,11 +20,12 @@ class GroupAUC(keras.callbacks.Callback):
     come after it. Of several processes each may have a part of the rows: all of them count.
 
     Args:
-        data: `(x, y)` or `(x, y, groups)`, arrays in memory; or a `rocket_keras.streaming.Stream`, whose rows are read
-            each time, each once, in the order of the log: labels and groups alone stay in memory. x is what `model.predict` takes; y are labels 0 or 1,
-            shape (rows,) or (rows, 1); groups are integers or strings of the same shape.
-        group: the key of x that holds the groups where `data` has no third item; of a stream the raw column. A column that the model does not
-            take as an input goes into the third item instead.
+        data: `(x, y)` or `(x, y, groups)`, arrays in memory. x is what `model.predict` takes; y are labels 0 or 1,
+            shape (rows,) or (rows, 1); groups are integers or strings of the same shape. Or a
+            `rocket_keras.streaming.Stream`, whose rows are read each time, each once, in the order of the log: labels
+            and groups alone stay in memory.
+        group: the key of x that holds the groups where `data` has no third item; of a stream the raw column. A column
+            that the model does not take as an input goes into the third item instead.
         batch_size: rows per prediction batch; a stream has its own.
 
     Raises:
@@ -44,7 +45,8 @@ class GroupAUC(keras.callbacks.Callback):
             batch_size = None
         if not isinstance(data, tuple) or len(data) not in (2, 3):
             raise ValueError(
-                f"GroupAUC expected data=(x, y) or (x, y, groups), received {_form(data)}: pass such a tuple, or a stream"
+                f"GroupAUC expected data=(x, y) or (x, y, groups), received {_form(data)}: "
+                "pass such a tuple, or a stream"
             )
         self.x = data[0]
         self.labels = as_labels(data[1])

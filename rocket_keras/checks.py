@@ -18,7 +18,8 @@ def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
 
     Raises:
         ValueError: Columns that the graph does not take or that it lacks, no rows, a row count that differs, NaN or
-            infinite values, whole numbers beyond int32, an input shape that the graph does not take, or a label outside the classes.
+            infinite values, whole numbers beyond int32, an input shape that the graph does not take, or a label that is
+            no number or outside the classes.
     """
     if isinstance(x, dict) and isinstance(joint.input, dict) and set(x) != set(joint.input):
         extra, missing = sorted(set(x) - set(joint.input)), sorted(set(joint.input) - set(x))

@@ -95,7 +95,7 @@ def check_lengths(**columns: np.ndarray) -> None:
 
 def _column(values: Any, name: str) -> np.ndarray:
     """Values of shape (rows,) or (rows, 1), in any backend's tensor or a sequence, as an array of shape (rows,)."""
-    masked = np.flatnonzero(np.ma.getmaskarray(values)) if isinstance(values, np.ma.MaskedArray) else ()
+    masked = np.flatnonzero(np.ma.getmaskarray(values)) if isinstance(values, np.ma.MaskedArray) else np.array([])
     if len(masked):
         raise ValueError(
             f"{name} expected a value in every row, received a masked one in row {masked[0]}: drop such rows"

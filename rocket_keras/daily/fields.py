@@ -32,9 +32,7 @@ def guess_fields(log: Log, label: str, user: tuple[str, ...] = (), item: tuple[s
     schema, _ = footer_of(file)
     missing = [name for name in (label, *user, *item) if name not in schema.names]
     if missing:
-        raise ValueError(
-            f"{file.path}: expected a column {missing[0]!r}, received {schema.names[:40]}; name one"
-        )
+        raise ValueError(f"{file.path}: expected a column {missing[0]!r}, received {schema.names[:40]}; name one")
     fields: list[Field] = []
     for column in schema:
         side = "user" if column.name in user else "item" if column.name in item else "context"

@@ -79,7 +79,7 @@ def text_or_none(value: object) -> str | None:
         return None
     if isinstance(value, float | np.floating):
         exact = 2.0 ** (np.finfo(type(value)).nmant + 1)
-        return str(int(value)) if float(value).is_integer() and abs(value) < exact else None
+        return str(int(value)) if float(value).is_integer() and abs(float(value)) < exact else None
     return str(value) if isinstance(value, int | np.integer) else None
 
 
@@ -129,7 +129,9 @@ def number_or_nan(value: Any) -> float:
 
     Python reads digits of all scripts, and underscores between them. Arrow's parser does not, and neither does this.
     """
-    if isinstance(value, str | bytes) and (not value.isascii() or ("_" if isinstance(value, str) else b"_") in value):
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, str) and (not value.isascii() or "_" in value):
         return math.nan
     if isinstance(value, np.datetime64 | np.timedelta64) or value is np.ma.masked:
         return math.nan

@@ -78,7 +78,7 @@ class Parsed:
 
 
 def plain(array: pa.Array) -> pa.Array:
-    """A column whose texts, and those of its dictionary, are of Arrow's plain type: not every kernel knows the others."""
+    """A column with its texts, and those of its dictionary, in Arrow's plain type: few kernels know the others."""
     if pa.types.is_dictionary(array.type):
         texts = plain(array.dictionary)
         return array if texts is array.dictionary else pa.DictionaryArray.from_arrays(array.indices, texts)

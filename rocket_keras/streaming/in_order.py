@@ -72,7 +72,9 @@ class InOrder(keras.utils.PyDataset):
         """Return batch `index` as `(x, y)` or `(x, y, weight)`; in their order they take least time."""
         with self._lock:
             if not 0 <= index < self.num_batches:
-                raise IndexError(f"expected a batch from 0 to {self.num_batches - 1}, received {index}; ask for another")
+                raise IndexError(
+                    f"expected a batch from 0 to {self.num_batches - 1}, received {index}; ask for another"
+                )
             reader = self._reader_at(index)
             batch = next(reader)
             if index + 1 < self.num_batches:

@@ -137,7 +137,9 @@ def read_log(
         raise ValueError("expected no `columns` of a Parquet log, whose files name them; leave it out")
     for name, sign in (("delimiter", delimiter), ("escape", escape)):
         if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in '"\r\n'):
-            raise ValueError(f"expected `{name}` to be one ASCII character, received {sign!r}; give one, or leave it out")
+            raise ValueError(
+                f"expected `{name}` to be one ASCII character, received {sign!r}; give one, or leave it out"
+            )
     return Log(
         tuple(files),
         kind,

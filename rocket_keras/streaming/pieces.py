@@ -164,7 +164,8 @@ def kind_of(type: pa.DataType) -> str:
 
 
 def _check_kinds(
-    found: Iterable[tuple[list[Piece], dict[str, tuple[str, str]]]], expected: Iterable[tuple[str, str, tuple[str, ...]]]
+    found: Iterable[tuple[list[Piece], dict[str, tuple[str, str]]]],
+    expected: Iterable[tuple[str, str, tuple[str, ...]]],
 ) -> None:
     first: dict[str, tuple[str, str]] = {}
     for _, kinds in found:
@@ -174,9 +175,9 @@ def _check_kinds(
                 raise LogError(
                     f"{path}: expected {wanted} in column {name!r}, as in {where}, received {kind}; write it again"
                 )
-    for name, words, kinds in expected:
-        kind, path = first.get(name, (kinds[0], ""))
-        if not kind.startswith(kinds):
+    for name, words, readable in expected:
+        kind, path = first.get(name, (readable[0], ""))
+        if not kind.startswith(readable):
             raise LogError(
                 f"{path}: expected {words} in column {name!r}, received {kind}; cast the column, or read it by another "
                 "field"

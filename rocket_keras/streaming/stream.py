@@ -33,7 +33,7 @@ class Stream(keras.utils.PyDataset):
     row at most once. Its order depends on seed, epoch and files alone: first the pieces of the log are shuffled (row
     groups of Parquet, stretches of text, compressed files), then the rows of `shuffle_rows` at a time. Up to
     `batch_size - 1` rows are left over at an epoch's end, others in each epoch. Where rows that do not parse leave too
-    few, the epoch's first rows come again (`report.repeated`). That is for training: `in_order` gives what is evaluated.
+    few, the epoch's first rows come again (`report.repeated`). That is training; `in_order` is for evaluation.
 
     Args:
         log: What `read_log` found.

@@ -26,9 +26,7 @@ def read(path, text, tolerance=ANY, **options):
     if batches and not report.bad:
         assert len(Stream(log, ENCODER, "click", 1)) == sum(map(len, batches))
     return [
-        pair
-        for batch in batches
-        for pair in zip(batch.x["slot"].tolist(), batch.extra["word"].tolist(), strict=True)
+        pair for batch in batches for pair in zip(batch.x["slot"].tolist(), batch.extra["word"].tolist(), strict=True)
     ], report
 
 
@@ -130,9 +128,11 @@ def test_faults_are_those_of_pythons_strict_reader(lines):
     for place, line in enumerate(lines):
         try:
             list(csv.reader([line], strict=True))
-            assert place not in found
+            fault = None
         except csv.Error as error:
-            assert place in found or "unexpected end" in str(error)
+            fault = str(error)
+        if fault != "unexpected end of data":
+            assert (place in found) == (fault is not None)
 
 
 @pytest.mark.parametrize("options", [{"delimiter": "||"}, {"delimiter": '"'}, {"delimiter": ""}, {"escape": "é"}])

@@ -1,4 +1,4 @@
-"""Columns of every Arrow type: the same values are the same rows, and a type that cannot be read is named with its column."""
+"""Columns of every Arrow type: one value is one value, and a type that cannot be read is named with its column."""
 
 import datetime
 import decimal
