@@ -22,10 +22,12 @@ class GroupAUC(keras.callbacks.Callback):
 
     Args:
         data: `(x, y)` or `(x, y, groups)`, arrays in memory. x is what `model.predict` takes; y are labels 0 or 1,
-            shape (rows,) or (rows, 1); groups are integers or strings of the same shape.
-        group: the key of x that holds the groups where `data` has no third item. The model need not take that column,
-            nor any other further one.
-        batch_size: rows per prediction batch.
+            shape (rows,) or (rows, 1); groups are integers or strings of the same shape. Or a
+            `rocket_keras.streaming.Stream`, whose rows are read each time, each once, in the order of the log: labels
+            and groups alone stay in memory.
+        group: the key of x that holds the groups where `data` has no third item; of a stream the raw column. The model
+            need not take that column, nor any other further one.
+        batch_size: rows per prediction batch; a stream has its own.
 
     Raises:
         ValueError: at construction, for a missing group column or id, lengths that differ, labels other than 0 and 1;
@@ -36,16 +38,22 @@ class GroupAUC(keras.callbacks.Callback):
         >>> rocket.fit(train, callbacks=[GroupAUC((x, y), group="user_id"), keras.callbacks.ModelCheckpoint(...)])
     """
 
-    def __init__(self, data: tuple, group: str = "user_id", batch_size: int = 4096):
+    def __init__(self, data: tuple, group: str = "user_id", batch_size: int | None = 4096):
         super().__init__()
+        if hasattr(data, "in_order"):  # a stream, whose class needs an extra
+            view = data.in_order((group,))
+            labels, extra = view.targets()
+            data = view, labels, extra[group]
+            batch_size = None
         if not isinstance(data, tuple) or len(data) not in (2, 3):
             raise ValueError(
-                f"GroupAUC expected data=(x, y) or (x, y, groups), received {_form(data)}: pass such a tuple"
+                f"GroupAUC expected data=(x, y) or (x, y, groups), received {_form(data)}: "
+                "pass such a tuple, or a stream"
             )
         self.x = data[0]
         self.labels = as_labels(data[1])
         self.groups = as_groups(data[2] if len(data) == 3 else _group_column(self.x, group))
-        self.batch_size = batch_size
+        self.batch_size: int | None = batch_size
         check_lengths(y=self.labels, groups=self.groups)
 
     def on_train_begin(self, logs: dict | None = None) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.encoding.raw_values import check_int32
+
 
 def check_arrays(x: Any, y: Any, joint: keras.Model, prefix: str = "") -> None:
     """Check inputs and labels in memory against the joint graph; other data sources pass unread.
@@ -21,7 +23,8 @@ def check_arrays(x: Any, y: Any, joint: keras.Model, prefix: str = "") -> None:
 
     Raises:
         ValueError: Columns that the graph does not take or that it lacks, no rows, a row count that differs, NaN or
-            infinite values, an input shape that the graph does not take, or a label outside the classes.
+            infinite values, whole numbers beyond int32, an input shape that the graph does not take, or a label that is
+            no number or outside the classes.
     """
     check_columns(x, joint)
     arrays = {name: array for name, part in _parts(x, f"{prefix}x") if (array := _as_numpy(part)) is not None}
@@ -30,6 +33,7 @@ def check_arrays(x: Any, y: Any, joint: keras.Model, prefix: str = "") -> None:
         if len(array) == 0:
             raise ValueError(f"{name} must have at least one row. Received: shape {array.shape}.")
         _check_finite(name, array)
+        check_int32(name, array)
     if len(arrays) == len(joint.inputs) == 1:
         ((name, array),) = arrays.items()
         _check_shape(name, array, joint.inputs[0].shape)
@@ -101,6 +105,8 @@ def _check_shape(name: str, array: np.ndarray, expected: tuple[int | None, ...])
 
 
 def _check_labels(name: str, y: np.ndarray, logits: int) -> None:
+    if y.dtype.kind not in "biuf" and len(y):
+        raise ValueError(f"Labels must be numbers. Received: {y[0]!r} in row 0. Give each class a number.")
     _check_finite(name, y)
     if logits == 1:
         bad, expected = (y < 0) | (y > 1), "from 0 to 1"

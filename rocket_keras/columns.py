@@ -13,6 +13,7 @@ import numpy as np
 def as_labels(y_true: Any) -> np.ndarray:
     """Labels as a new bool array of shape (rows,); ValueError where one is neither 0 nor 1."""
     values = _column(y_true, "y_true")
+    _refuse_texts(values, "y_true expected labels 0 or 1", "map clicks to 1 and all else to 0")
     wrong = np.flatnonzero((values != 0) & (values != 1))
     if len(wrong):
         raise ValueError(
@@ -25,6 +26,7 @@ def as_labels(y_true: Any) -> np.ndarray:
 def as_scores(y_pred: Any) -> np.ndarray:
     """Scores as a new float array of shape (rows,); ValueError where one is NaN."""
     values = _column(y_pred, "y_pred")
+    _refuse_texts(values, "y_pred expected scores", "pass what the net predicts")
     # A copy, because the caller may reuse the batch's memory; float32 holds float32 and every smaller type exactly.
     values = np.array(
         values, dtype=np.float64 if values.dtype.kind in "iub" or values.dtype.itemsize > 4 else np.float32
@@ -59,6 +61,12 @@ def as_groups(groups: Any) -> np.ndarray:
     )
 
 
+def _refuse_texts(values: np.ndarray, expected: str, advice: str) -> None:
+    """Raises ValueError for an array of texts or times, which NumPy compares with no number."""
+    if values.dtype.kind not in "biufO" and len(values):
+        raise ValueError(f"{expected}, received {str(values[0])!r} in row 0: {advice}")
+
+
 def _from_objects(values: np.ndarray) -> np.ndarray:
     """An object array of ids (pandas makes them of strings and of columns with gaps) in the ids' own type."""
     values = values.tolist()
@@ -87,6 +95,11 @@ def check_lengths(**columns: np.ndarray) -> None:
 
 def _column(values: Any, name: str) -> np.ndarray:
     """Values of shape (rows,) or (rows, 1), in any backend's tensor or a sequence, as an array of shape (rows,)."""
+    masked = np.flatnonzero(np.ma.getmaskarray(values)) if isinstance(values, np.ma.MaskedArray) else np.array([])
+    if len(masked):
+        raise ValueError(
+            f"{name} expected a value in every row, received a masked one in row {masked[0]}: drop such rows"
+        )
     values = keras.ops.convert_to_numpy(values) if keras.ops.is_tensor(values) else np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

@@ -16,10 +16,11 @@ from rocket_keras.monitoring import directions_of, set_modes
 from rocket_keras.routes import Route
 from rocket_keras.row_optimizers import RowOptimizer
 from rocket_keras.row_training import RowTraining
+from rocket_keras.streamed import Streamed
 from rocket_keras.train_step import TrainStep
 
 
-class HeadsModel(ColumnsByName, TrainStep, RowTraining):
+class HeadsModel(ColumnsByName, Streamed, TrainStep, RowTraining):
     """A joint graph of several heads that leave logits; subclasses say what the loss terms are.
 
     Subclasses write `loss_terms`, `logged_losses`, `routes`, `routed`, `non_finite_terms`, `_booster` and
@@ -197,8 +198,6 @@ class HeadsModel(ColumnsByName, TrainStep, RowTraining):
             given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             callbacks = [StopOnNonFinite(), *given]
         set_modes(callbacks, self._modes)
-        if getattr(x, "ordered", False):  # a stream, whose order is its own
-            kwargs["shuffle"] = False
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rocket_keras.encoding.raw_values import check_int32
 from rocket_keras.extras import require
 
 
@@ -75,7 +76,7 @@ def onnx_feed(session: Any, rows: Any) -> dict[str, np.ndarray]:
     """Return what the session must be fed with: arrays by input name, in its dtypes.
 
     Raises:
-        ValueError: A field of the net is missing in `rows`.
+        ValueError: A field of the net is missing in `rows`, or has whole numbers beyond those of the input's type.
     """
     inputs = session.get_inputs()
     named: list[Any] = list(rows) if isinstance(rows, list | tuple) else [rows]
@@ -84,7 +85,11 @@ def onnx_feed(session: Any, rows: Any) -> dict[str, np.ndarray]:
         if missing:
             raise ValueError(f"rows must have the net's inputs {sorted(i.name for i in inputs)}. Missing: {missing}.")
         named = [rows[i.name] for i in inputs]
-    return {i.name: np.asarray(value).astype(numpy_type(i), copy=False) for i, value in zip(inputs, named, strict=True)}
+    arrays = {i.name: np.asarray(value) for i, value in zip(inputs, named, strict=True)}
+    for value in inputs:
+        if numpy_type(value) is np.int32:
+            check_int32(value.name, arrays[value.name])
+    return {i.name: arrays[i.name].astype(numpy_type(i), copy=False) for i in inputs}
 
 
 def numpy_type(value: Any) -> Any:

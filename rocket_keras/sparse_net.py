@@ -12,11 +12,12 @@ from rocket_keras.logit_metrics import metric_on_logits
 from rocket_keras.logits import output_activation
 from rocket_keras.row_optimizers import RowOptimizer
 from rocket_keras.row_training import RowTraining, sparse_layers
+from rocket_keras.streamed import Streamed
 from rocket_keras.train_step import TrainStep
 
 
 @keras.saving.register_keras_serializable(package="rocket_keras")
-class SparseNet(ColumnsByName, TrainStep, RowTraining):
+class SparseNet(ColumnsByName, Streamed, TrainStep, RowTraining):
     """Trains a net as Keras does, and its `SparseEmbedding` tables as a `Rocket` does: row by row.
 
     It is for nets that are trained alone, such as the base that a launch is compared with.

@@ -66,7 +66,7 @@ def daily(
     import zoo
     from rocket_keras.daily import Daily, run_daily
     from rocket_keras.daily.fields import guess_fields
-    from rocket_keras.daily.report import HEADER, line, write_report
+    from rocket_keras.daily.report import HEADER, line, serves, write_report
     from rocket_keras.encoding import Encoder
     from rocket_keras.row_optimizers import Adagrad
     from rocket_keras.streaming import Tolerance, read_log
@@ -109,7 +109,7 @@ def daily(
         print(json.dumps(records))
     else:
         note(f"Report: {out / 'report.html'}")
-        note(f"Serves: {out / 'published' / 'light.onnx'}, of day {records[-1]['serves']}")
+        note(serves(records, out / "published" / "light.onnx"))
 
 
 def _names(text: str) -> tuple[str, ...]:

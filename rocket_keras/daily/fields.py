@@ -3,19 +3,20 @@
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import Field, IdField, NumberField
 from rocket_keras.extras import require
-from rocket_keras.streaming import Log
-from rocket_keras.streaming.pieces import kind_of
+from rocket_keras.streaming import Log, LogError
+from rocket_keras.streaming.pieces import footer_of, kind_of
 
 
 def guess_fields(log: Log, label: str, user: tuple[str, ...] = (), item: tuple[str, ...] = ()) -> Encoder:
     """Read the columns of a Parquet log by their types: floats as numbers, texts and whole numbers as ids.
 
     Args:
-        log: Its first file is looked at.
+        log: Its first file that is not empty is looked at.
         label: The column of clicks, which is no field.
         user, item: Columns of the user and of the candidate; the others are of the impression.
 
     Raises:
+        LogError: That file cannot be read, or all are empty. One line.
         ValueError: A log of text, whose columns have no types; a column of lists; or `user`, `item` or the label name
             no column. One line.
     """
@@ -24,14 +25,14 @@ def guess_fields(log: Log, label: str, user: tuple[str, ...] = (), item: tuple[s
             f"expected a Parquet log, whose columns have types, received {log.format}; say what its columns are in a "
             "file of fields"
         )
-    parquet, types = require("pyarrow.parquet", "data"), require("pyarrow.types", "data")
-    with log.files[0].open() as file:
-        schema = parquet.ParquetFile(file).schema_arrow
+    types = require("pyarrow.types", "data")
+    file = next((file for file in log.files if file.size), None)
+    if file is None:
+        raise LogError(f"{log.files[0].path}: expected a Parquet file, received empty files alone; write some rows")
+    schema, _ = footer_of(file)
     missing = [name for name in (label, *user, *item) if name not in schema.names]
     if missing:
-        raise ValueError(
-            f"{log.files[0].path}: expected a column {missing[0]!r}, received {schema.names[:40]}; name one"
-        )
+        raise ValueError(f"{file.path}: expected a column {missing[0]!r}, received {schema.names[:40]}; name one")
     fields: list[Field] = []
     for column in schema:
         side = "user" if column.name in user else "item" if column.name in item else "context"
@@ -44,7 +45,7 @@ def guess_fields(log: Log, label: str, user: tuple[str, ...] = (), item: tuple[s
             fields.append(IdField(column.name, column.name, (), side=side))
         else:
             raise ValueError(
-                f"{log.files[0].path}: expected texts or numbers in column {column.name!r}, received {kind}; say what "
+                f"{file.path}: expected texts or numbers in column {column.name!r}, received {kind}; say what "
                 "it is in a file of fields"
             )
     return Encoder(tuple(fields))

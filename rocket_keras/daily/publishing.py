@@ -17,6 +17,12 @@ from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 from rocket_keras.serving.artefact import read_artefact
 
 CURRENT = "light.onnx"
+UNDEFINED = {
+    "auc": "its held-out rows are all clicked or all not clicked, so there is no auc",
+    "gauc": "no user has both a clicked and another row among its held-out rows, so there is no gauc",
+    "log_loss": "its held-out rows give no finite log_loss",
+}
+"""Why a score is not a number."""
 Rows = Callable[[Encoder], Iterable[Any]]
 
 
@@ -33,7 +39,8 @@ def publish(
     """Export the light net and let it serve, if it is not worse on held-out rows than the one that serves now.
 
     The export is compared with Keras on `rows` before anything else. `folder/light.onnx` is replaced in one step, and
-    `folder/day-DAY.onnx` is kept beside it; a net that is worse stays in `folder/refused-DAY.onnx`.
+    `folder/day-DAY.onnx` is kept beside it; a net that is worse, or that the day cannot judge, stays in
+    `folder/refused-DAY.onnx`.
 
     Args:
         light: The light net after the day.
@@ -105,10 +112,13 @@ def _put(net: Path) -> None:
 
 
 def verdict(new: Mapping[str, float], old: Mapping[str, float] | None, metric: str, margin: float) -> tuple[bool, str]:
-    """Say whether a net with the scores `new` may take the place of one with `old`, and why in one line."""
+    """Say whether a net with the scores `new` may take the place of one with `old`, and why in one line.
+
+    A day whose held-out rows give no score, for lack of clicks or of rows without one, cannot judge: nothing changes.
+    """
     value = new.get(metric, math.nan)
     if not math.isfinite(value):
-        return False, f"its {metric} is {value}"
+        return False, f"the day cannot judge the net: {UNDEFINED[metric]}"
     if old is None:
         return True, "the first"
     before = old.get(metric, math.nan)

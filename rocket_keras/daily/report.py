@@ -48,9 +48,19 @@ def _faults(log: Mapping[str, Any]) -> list[str]:
 
 
 def means(records: Sequence[Mapping[str, Any]], net: str = "light") -> dict[str, float]:
-    """Return the mean over the scored days of each score of a net, each day counting alike."""
+    """Return the mean of each score of a net over the days that have it, each day counting alike."""
     scored = [record["scores"][net] for record in records if net in record["scores"]]
-    return {name: sum(one[name] for one in scored) / len(scored) for name in scored[0]} if scored else {}
+    found = {}
+    for name in scored[0] if scored else ():
+        values = [day[name] for day in scored if day[name] is not None and math.isfinite(day[name])]
+        found[name] = sum(values) / len(values) if values else math.nan
+    return found
+
+
+def serves(records: Sequence[Mapping[str, Any]], net: Path) -> str:
+    """Return which day's net serves after the last day, in one line."""
+    day = records[-1]["serves"] if records else None
+    return f"Serves: {'nothing, as no net was published yet' if day is None else f'{net}, of day {day}'}"
 
 
 def write_report(records: Sequence[Mapping[str, Any]], folder: Path) -> None:

@@ -44,9 +44,9 @@ def run_daily(
 
     Returns:
         The records of all days that are done. `scores` holds by net `auc`, `gauc`, `log_loss` and `calibration` before
-        the day was trained on (empty on the first day); `publication` what was decided; `ids` how many values got a
-        row, and how many of these rows were another's; `log` how many rows did not parse and why, and which files were
-        empty; `seconds` what took how long.
+        the day was trained on (empty on the first day; None where its clicks define none); `publication` what was
+        decided; `ids` how many values got a row, and how many of these rows were another's; `log` how many rows did not
+        parse and why, and which files were empty; `seconds` what took how long.
 
     Raises:
         ValueError: The folder belongs to another training, a file of the log cannot be read, more rows of a day do not

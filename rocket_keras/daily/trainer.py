@@ -31,7 +31,7 @@ from rocket_keras.daily.state import (
 from rocket_keras.daily.vocabulary import capacities, first_day, note_seen, turn_over
 from rocket_keras.encoding import Encoder
 from rocket_keras.graph import inputs_of
-from rocket_keras.json_file import write_json
+from rocket_keras.json_file import without_nan, write_json
 from rocket_keras.launch.run_folder import check_nets
 from rocket_keras.pair import Pair
 from rocket_keras.row_turnover import free_rows, grow_rows
@@ -107,10 +107,10 @@ class Trainer:
             "day": day,
             "rows": morning.rows,
             "log": morning.log,
-            "scores": morning.scores,
+            "scores": without_nan(morning.scores),
             "ids": {"added": morning.added, "reused": {name: len(ids) for name, ids in morning.freed.items()}},
             "table_rows": self.state.sizes,
-            "publication": publication,
+            "publication": without_nan(publication),
             "serves": published,
             "seconds": clock.seconds,
         }

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import numpy as np
 
 from rocket_keras.encoding.fields import SIDES, Field, HashedIdField, HistoryField, IdField
-from rocket_keras.encoding.raw_values import RawColumn, refuse_value
+from rocket_keras.encoding.raw_values import RawColumn, as_column
 
 FORMAT = "rocket-keras encoder 1"
 KINDS = {kind.__name__: kind for kind in get_args(Field)}
@@ -62,8 +62,10 @@ class Encoder:
         """`x` of the rows: int32 ids and float32 numbers by the features' names.
 
         Args:
-            raw: An array or list a raw column, of one value a row: a text or a number; of a multi-valued column or a
-                history, a list of values or one text with separators. All of one length; other columns are ignored.
+            raw: Per raw column an array or list of one value per row: a text or a number; of a multi-valued column or a
+                history, a list of values or one text with separators. All of one length; other columns are ignored. A
+                frame of pandas or polars or a table of Arrow will do, whatever its index; so will masked arrays, whose
+                masked values are missing ones.
             privileged: Whether to make the privileged columns too, which the light net does not read.
 
         Raises:
@@ -71,10 +73,10 @@ class Encoder:
                 column, row (from 0).
         """
         chosen = self._chosen(privileged)
-        self._check(raw, self.columns(privileged))
+        columns = self._read(raw, self.columns(privileged))
         x = {}
         for field in chosen:
-            values = raw[field.column]
+            values = columns[field.column]
             if isinstance(field, HistoryField):
                 x[field.name] = field.encode(values, self._id_fields[field.of])
             else:
@@ -112,20 +114,19 @@ class Encoder:
         return [field for field in self.fields if privileged or not field.privileged]
 
     @staticmethod
-    def _check(raw: Mapping[str, RawColumn], columns: tuple[str, ...]) -> None:
-        lengths = {}
+    def _read(raw: Mapping[str, RawColumn], columns: tuple[str, ...]) -> dict[str, RawColumn]:
+        names = getattr(raw, "column_names", raw)  # an Arrow table is asked for its names
+        read = {}
         for column in columns:
-            if column not in raw:
+            if column not in names:
                 raise ValueError(
                     f"expected the raw columns {list(columns)}, received none named {column!r}; add it, one value a row"
                 )
-            values = raw[column]
-            scalar = isinstance(values, np.ndarray) and not values.ndim
-            if isinstance(values, str | bytes) or not hasattr(values, "__len__") or scalar:
-                raise refuse_value(column, None, "an array or list of values", values)
-            lengths[column] = len(values)
+            read[column] = as_column(column, raw[column])
+        lengths = {column: len(values) for column, values in read.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"expected raw columns of one length, received {lengths}; give every row a value in each")
+        return read
 
 
 def _field(values: Mapping[str, Any]) -> Field:

@@ -8,7 +8,16 @@ from functools import cached_property
 
 import numpy as np
 
-from rocket_keras.encoding.raw_values import RawColumn, derived, lists, numbers, refuse_first, texts
+from rocket_keras.encoding.raw_values import (
+    IN_RANGE,
+    LARGEST,
+    RawColumn,
+    derived,
+    lists,
+    numbers,
+    refuse_first,
+    texts,
+)
 from rocket_keras.encoding.transforms import NUMBERS, TEXTS, standardised
 
 PAD = -1
@@ -103,11 +112,7 @@ class HashedIdField:
     side: str = "context"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.size, int) or isinstance(self.size, bool) or not 1 <= self.size < 2**31:
-            raise ValueError(
-                f"expected `size` of field {self.name!r} from 1 to {2**31 - 1}, received {self.size!r}; give the "
-                "number of ids"
-            )
+        _check_count(self.name, "size", self.size)
         if self.derive is not None:
             _check_choice(self.name, "derive", self.derive, TEXTS)
 
@@ -127,13 +132,20 @@ class HashedIdField:
 
 @dataclass(frozen=True)
 class KnownIdField:
-    """An id that is the raw value itself, a whole number from 0 to `size - 1`; others are refused."""
+    """An id that is the raw value itself, a whole number from 0 to `size - 1`; others are refused.
+
+    Raises:
+        ValueError: `size` is no whole number from 1 to 2**31 - 1: larger ids do not fit into int32.
+    """
 
     name: str
     column: str
     size: int
     privileged: bool = False
     side: str = "context"
+
+    def __post_init__(self) -> None:
+        _check_count(self.name, "size", self.size)
 
     def encode(self, values: RawColumn) -> np.ndarray:
         """`(n,)` int32 ids."""
@@ -146,6 +158,10 @@ class KnownIdField:
 @dataclass(frozen=True)
 class NumberField:
     """A number, transformed and standardised.
+
+    A raw number lies between -1e18 and 1e18, and is finite in float32 when it is standardised; others are refused, as
+    are NaN and infinity: a clipped value would be another row's. A text is a number where it is written in ASCII digits
+    without underscores.
 
     Args:
         name, column, privileged, side: As in `IdField`.
@@ -174,7 +190,29 @@ class NumberField:
 
     def encode(self, values: RawColumn) -> np.ndarray:
         """`(n,)` float32."""
-        return standardised(NUMBERS[self.transform](numbers(self.column, values, "a number")), self.mean, self.std)
+        scaled, faults = self.scaled(numbers(self.column, values, "a number"))
+        for bad, expected in faults:
+            refuse_first(bad, self.column, expected, values)
+        return scaled
+
+    def scaled(self, raw: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, str]]]:
+        """Transform and standardise raw numbers.
+
+        Args:
+            raw: `(n,)` float64; NaN for what is no number.
+
+        Returns:
+            `(n,)` float32; and which of them cannot be used, `(n,)` bool, each time with what was expected instead.
+        """
+        finite, inside = np.isfinite(raw), np.abs(raw) <= LARGEST
+        with np.errstate(over="ignore"):
+            scaled = standardised(NUMBERS[self.transform](np.where(inside, raw, 0.0)), self.mean, self.std)
+        faults = [
+            (~finite, "a number"),
+            (finite & ~inside, IN_RANGE),
+            (~np.isfinite(scaled), "a number that float32 holds when it is standardised"),
+        ]
+        return scaled, faults
 
 
 @dataclass(frozen=True)
@@ -185,12 +223,19 @@ class IdsField(_Vocabulary):
         name, column, values, privileged, side: As in `IdField`.
         length: Places a row.
         separator: What stands between the values where a row is one text.
+
+    Raises:
+        ValueError: As of `IdField`; or `length` is no whole number from 1 on.
     """
 
     length: int
     separator: str = "|"
     privileged: bool = False
     side: str = "context"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_count(self.name, "length", self.length)
 
     def encode(self, rows: RawColumn) -> np.ndarray:
         """`(n, length)` int32 ids."""
@@ -207,6 +252,9 @@ class HistoryField:
         of: Name of the `IdField` or `HashedIdField` whose ids the events have.
         length: Places a row.
         separator: What stands between the events where a row is one text.
+
+    Raises:
+        ValueError: `length` is no whole number from 1 on.
     """
 
     name: str
@@ -216,6 +264,9 @@ class HistoryField:
     separator: str = "|"
     privileged: bool = False
     side: str = "context"
+
+    def __post_init__(self) -> None:
+        _check_count(self.name, "length", self.length)
 
     def encode(self, rows: RawColumn, of: "IdField | HashedIdField") -> np.ndarray:
         """`(n, length)` int32 ids, by the vocabulary of the field `of`."""
@@ -231,6 +282,14 @@ def _padded(ids: list[list[int]], length: int) -> np.ndarray:
     for row, mine in enumerate(ids):
         column[row, : len(mine)] = mine
     return column
+
+
+def _check_count(name: str, argument: str, received: object) -> None:
+    if not isinstance(received, int) or isinstance(received, bool) or not 1 <= received < 2**31:
+        raise ValueError(
+            f"expected `{argument}` of field {name!r} from 1 to {2**31 - 1}, received {received!r}; give the number of "
+            f"{'ids' if argument == 'size' else 'places'}"
+        )
 
 
 def _check_choice(name: str, argument: str, received: str, known: dict) -> None:

@@ -1,13 +1,46 @@
 """Reading the raw values of a request: as texts, as numbers, as lists of texts; refusing what is none."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 import numpy as np
 
 from rocket_keras.encoding.transforms import TEXTS
 
 RawColumn = Sequence | np.ndarray
+LARGEST = 1e18
+"""Of a raw number, without its sign: products of larger ones leave float32."""
+IN_RANGE = f"a number from {-LARGEST:g} to {LARGEST:g}"
+PLAIN = {int, float, bool, *(np.dtype(kind).type for kind in "?bhilqBHILQefd")}
+"""Types whose values NumPy reads as numbers, and nothing else."""
+
+
+def as_column(column: str, values: Any) -> RawColumn:
+    """A raw column as a list or array, whose rows are counted from 0 whatever index `values` has.
+
+    Args:
+        column: Its name.
+        values: A list, tuple or array; a column of pandas, polars or Arrow; a masked array, whose masked values are
+            missing; or a tensor.
+
+    Raises:
+        ValueError: It is something else, such as one value, or a frame of several columns. One line.
+    """
+    if isinstance(values, np.ma.MaskedArray) and values.ndim:
+        return values.tolist()
+    if isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim):
+        return values
+    unordered = isinstance(values, str | bytes | Mapping | Set | np.ndarray) or hasattr(values, "columns")
+    if unordered or not hasattr(values, "__len__"):
+        raise refuse_value(column, None, "an array or list of values", values)
+    kind = str(getattr(values, "type", getattr(values, "dtype", ""))).lower()
+    if "float" not in kind and "double" not in kind:  # whole numbers beside nulls would become floats
+        if hasattr(values, "to_pylist"):  # Arrow
+            return values.to_pylist()
+        if hasattr(values, "to_arrow"):  # polars
+            return values.to_list()
+    return np.asarray(values) if hasattr(values, "__array__") else list(values)
 
 
 def refuse_value(column: str, row: int | None, expected: str, received: object) -> ValueError:
@@ -25,7 +58,9 @@ def refuse_first(bad: np.ndarray, column: str, expected: str, values: RawColumn)
 
 def texts(column: str, values: RawColumn, row: int | None = None) -> list[str]:
     """`values` as texts; errors name `row` where all are of one row."""
-    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    # Lists would forget how exact small floats are, and make whole numbers of nanoseconds of dates.
+    exact = not isinstance(values, np.ndarray) or values.dtype.kind in "mM" or values.dtype in (np.float16, np.float32)
+    listed = values if exact else values.tolist()  # type: ignore[union-attr]
     read = [value if type(value) is str else text_or_none(value) for value in listed]
     if None in read:
         bad = read.index(None)
@@ -34,13 +69,17 @@ def texts(column: str, values: RawColumn, row: int | None = None) -> list[str]:
 
 
 def text_or_none(value: object) -> str | None:
-    """A whole number as text; `None` for what is neither, as a missing value of any kind must not become an id."""
+    """A whole number as text; `None` for what is neither, as a missing value of any kind must not become an id.
+
+    A float counts as a whole number where its type has all whole numbers up to it: beyond, it may be another's id.
+    """
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, bool | np.bool_ | np.timedelta64):
         return None
     if isinstance(value, float | np.floating):
-        return str(int(value)) if float(value).is_integer() else None
+        exact = 2.0 ** (np.finfo(type(value)).nmant + 1)
+        return str(int(value)) if float(value).is_integer() and abs(float(value)) < exact else None
     return str(value) if isinstance(value, int | np.integer) else None
 
 
@@ -74,9 +113,10 @@ def lists(column: str, rows: RawColumn, separator: str) -> list[list[str]]:
 
 def numbers(column: str, values: RawColumn, expected: str) -> np.ndarray:
     """`values` as finite float64."""
+    plain = values.dtype.type in PLAIN if isinstance(values, np.ndarray) else set(map(type, values)) <= PLAIN
     try:
-        read = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
+        read = np.asarray(values, np.float64) if plain else np.array([number_or_nan(value) for value in values])
+    except OverflowError:  # a whole number beyond float64
         read = np.array([number_or_nan(value) for value in values])
     if read.ndim > 1:
         raise refuse_value(column, 0, expected, values[0])
@@ -84,9 +124,38 @@ def numbers(column: str, values: RawColumn, expected: str) -> np.ndarray:
     return read
 
 
-def number_or_nan(value: object) -> float:
-    """A number, or a text that is one, as a float; NaN for what is neither."""
+def number_or_nan(value: Any) -> float:
+    """A number, or a text that is one, as a float; NaN for what is neither.
+
+    Python reads digits of all scripts, and underscores between them. Arrow's parser does not, and neither does this.
+    """
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, str) and (not value.isascii() or "_" in value):
+        return math.nan
+    if isinstance(value, np.datetime64 | np.timedelta64) or value is np.ma.masked:
+        return math.nan
     try:
-        return float(value)  # type: ignore[arg-type]  # whatever cannot be a float is refused by its row
+        return float(value)
     except (TypeError, ValueError):
         return math.nan
+    except OverflowError:
+        return math.inf
+
+
+def check_int32(name: str, values: Any) -> None:
+    """Raise ValueError for an array of whole numbers that int32 does not hold: backends would make other ids of them.
+
+    Args:
+        name: The input's name.
+        values: Array `(rows, ...)`; others pass unread.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu" and not np.can_cast(values.dtype, np.int32):
+        limits = np.iinfo(np.int32)
+        bad = (values > limits.max) | (values < limits.min)
+        if bad.any():
+            row = int(np.argwhere(bad)[0, 0])
+            raise ValueError(
+                f"{name}: expected whole numbers that int32 holds, received {values[bad][0]} in row {row}; make ids of "
+                "them with an IdField or HashedIdField, or pass floats"
+            )

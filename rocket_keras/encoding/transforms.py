@@ -36,7 +36,7 @@ def called_before(days: str) -> str:
 
 def year_in_title(title: str) -> str:
     """The year of a film titled "Heat (1995)"."""
-    match = re.fullmatch(r".+\((\d{4})\)", title)
+    match = re.fullmatch(r".+\(([0-9]{4})\)", title)
     if match is None:
         raise ValueError("a title that ends with the year in brackets")
     return match[1]
@@ -44,7 +44,7 @@ def year_in_title(title: str) -> str:
 
 def year_of_date(day: str) -> str:
     """The year of a day written "01-Jan-1995"; empty for an empty one."""
-    if not re.fullmatch(r"(\d{1,2}-[A-Z][a-z]{2}-\d{4})?", day):
+    if not re.fullmatch(r"([0-9]{1,2}-[A-Z][a-z]{2}-[0-9]{4})?", day):
         raise ValueError("a day written 01-Jan-1995, or nothing")
     return day[-4:]
 
@@ -79,7 +79,7 @@ def weekday(hour: str) -> str:
 
 
 def _day(hour: str) -> date:
-    match = re.fullmatch(r"(\d\d)(\d\d)(\d\d)(?:[01]\d|2[0-3])", hour)
+    match = re.fullmatch(r"(\d\d)(\d\d)(\d\d)(?:[01]\d|2[0-3])", hour, re.ASCII)
     try:
         if match:
             return date(2000 + int(match[1]), int(match[2]), int(match[3]))
@@ -89,7 +89,7 @@ def _day(hour: str) -> date:
 
 
 def _whole(text: str, expected: str) -> int:
-    if not re.fullmatch(r"-?\d{1,18}", text):
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise ValueError(expected)
     return int(text)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from rocket_keras.encoding.fields import HashedIdField, HistoryField, IdField, IdsField, KnownIdField, NumberField
-from rocket_keras.serving.readers import LARGEST
+from rocket_keras.encoding.raw_values import LARGEST
 from rocket_keras.serving.request import CANDIDATE, EITHER, USER, RawColumn
 from rocket_keras.serving.scorer import Scorer
 

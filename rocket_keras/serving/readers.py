@@ -7,10 +7,8 @@ import numpy as np
 
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import Field, HashedIdField, HistoryField, IdField, KnownIdField, NumberField
-from rocket_keras.encoding.raw_values import refuse_value
+from rocket_keras.encoding.raw_values import IN_RANGE, LARGEST, refuse_value
 
-LARGEST = 1e18
-"""Of a raw number: products of larger ones leave float32."""
 REMEMBERED = 50_000
 """Raw values, or candidates, that are remembered; when there are more, all are forgotten."""
 LONGEST = 1000
@@ -45,8 +43,7 @@ class Reader:
             return self.field.encode(values, self._vocabulary)
         if isinstance(self.field, NumberField | KnownIdField):
             self._check_numbers(values)
-        with np.errstate(over="ignore"):  # of a number written as a text; it becomes infinite
-            return self.field.encode(values)
+        return self.field.encode(values)
 
     def read_one(self, value: Any) -> tuple[np.ndarray, int]:
         """Return the row of one value, `(1,)` or `(1, length)`, and how many of its values have no id of their own.
@@ -81,7 +78,7 @@ class Reader:
                 or (isinstance(value, str) and not self._number_texts)
                 or (isinstance(value, int | float) and abs(value) > LARGEST)
             ):
-                expected = f"a number from {-LARGEST:g} to {LARGEST:g}"
+                expected = IN_RANGE
                 if isinstance(self.field, KnownIdField):
                     expected = f"a whole number from 0 to {self.field.size - 1}"
                 raise refuse_value(self.column, row, expected, value)

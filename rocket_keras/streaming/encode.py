@@ -18,17 +18,31 @@ from rocket_keras.encoding.fields import (
     KnownIdField,
     NumberField,
 )
-from rocket_keras.encoding.transforms import NUMBERS, TEXTS, standardised
+from rocket_keras.encoding.raw_values import LARGEST
+from rocket_keras.encoding.transforms import TEXTS
 from rocket_keras.streaming.bad_rows import BadRow
 from rocket_keras.streaming.batch import Batch
 from rocket_keras.streaming.block import Block
-from rocket_keras.streaming.columns import Codes, codes_of, floats_of, lists_of
+from rocket_keras.streaming.columns import Codes, Lists, Parsed, codes_of, floats_of, lists_of, values_of
 
 REMEMBERED = 200_000
 """Texts whose id is remembered, where finding it takes longer than looking it up; when there are more, all are
 forgotten."""
 NO_ID = -2
 """Stands for the id of what is no text, until its row is left out."""
+
+
+_NUMBERS = "numbers, or texts of numbers", ("number", "text", "bool", "decimal", "binary", "null")
+_TEXTS = "texts or whole numbers", ("text", "number", "null")
+_LISTS = "lists of texts or whole numbers, or texts", ("list of text", "list of number", "list of null", "text", "null")
+_KINDS: dict[type, tuple[str, tuple[str, ...]]] = {
+    IdField: _TEXTS,
+    HashedIdField: _TEXTS,
+    KnownIdField: _NUMBERS,
+    NumberField: _NUMBERS,
+    IdsField: _LISTS,
+    HistoryField: _LISTS,
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,13 @@ class Wanted:
         others = [name for name in (self.label, self.weight, *self.extra) if name is not None]
         return tuple(dict.fromkeys([*(field.column for field in self.fields), *others]))
 
+    @property
+    def expected(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """What raw columns may hold: name, the same in words, and kinds as `pieces.kind_of` names them, or their
+        beginnings."""
+        found = [(field.column, *_KINDS[type(field)]) for field in self.fields]
+        return found + [(name, *_NUMBERS) for name in (self.label, self.weight) if name is not None]
+
 
 class BlockEncoder:
     """Encodes blocks; rows that do not parse are left out and told of.
@@ -84,22 +105,22 @@ class BlockEncoder:
 
     def encode(self, block: Block, samples: int) -> tuple[Batch, Counter[str], list[BadRow]]:
         """The good rows, the bad ones by reason, and at most `samples` of these (but the last one always)."""
-        wanted, faults, codes = self.wanted, Faults(block), dict[str, Codes]()
-        x = self.columns(block, codes, faults)
+        wanted, faults = self.wanted, Faults(block)
+        x = self.columns(block, Parsed(), faults)
         y = self.label(block, faults)
         weight = None
         if wanted.weight is not None:
-            weight = self._number(wanted.weight, block, faults, "a weight of at least 0", lambda found: found >= 0)
+            weight = self._number(wanted.weight, block, faults, "a weight from 0 to 1e+18", _is_weight)
         extra = {name: self._as_it_is(name, block.columns[name], faults) for name in wanted.extra}
         batch = Batch(x, y, weight, extra)
         keep = faults.good_rows()
         bad, told = faults.told(samples)
         return batch if keep is None else batch.rows(keep), bad, told
 
-    def columns(self, block: Block, codes: dict[str, Codes], faults: "Faults") -> dict[str, np.ndarray]:
-        """The columns of `x` of all rows, bad ones among them; `codes` gets those of the raw columns of ids."""
+    def columns(self, block: Block, parsed: Parsed, faults: "Faults") -> dict[str, np.ndarray]:
+        """The columns of `x` of all rows, bad ones among them; `parsed` gets the raw columns of ids."""
         return {
-            field.name: self._encode(field, block.columns[field.column], codes, faults) for field in self.wanted.fields
+            field.name: self._encode(field, block.columns[field.column], parsed, faults) for field in self.wanted.fields
         }
 
     def label(self, block: Block, faults: "Faults") -> np.ndarray:
@@ -110,17 +131,19 @@ class BlockEncoder:
             self.wanted.label, block, faults, "a label from 0 to 1", lambda found: (found >= 0) & (found <= 1)
         )
 
-    def _encode(self, field: Field, array: pa.Array, known: dict[str, Codes], faults: "Faults") -> np.ndarray:
-        missing = self.wanted.missing
+    def _encode(self, field: Field, array: pa.Array, parsed: Parsed, faults: "Faults") -> np.ndarray:
         if isinstance(field, IdField | HashedIdField):
-            if field.column not in known:
-                known[field.column] = codes_of(array, missing)
-            codes = known[field.column]
+            if field.column not in parsed.codes:
+                parsed.codes[field.column] = codes_of(array, self.wanted.missing)
+            codes = parsed.codes[field.column]
             ids = self._ids_of(field, codes)[codes.of_rows]
             faults.note(ids == NO_ID, field.column, _expected_text(field))
             return ids
         if isinstance(field, IdsField | HistoryField):
-            return self._lists(field, array, faults)
+            key = field.column, field.separator
+            if key not in parsed.lists:
+                parsed.lists[key] = lists_of(array, field.separator)
+            return self._lists(field, parsed.lists[key], faults)
         numbers = floats_of(array)
         if isinstance(field, KnownIdField):
             with np.errstate(invalid="ignore"):
@@ -128,10 +151,9 @@ class BlockEncoder:
             faults.note(~good, field.column, f"a whole number from 0 to {field.size - 1}")
             return np.where(good, numbers, 0).astype(np.int32)
         assert isinstance(field, NumberField)
-        finite = np.isfinite(numbers)
-        with np.errstate(over="ignore"):
-            scaled = standardised(NUMBERS[field.transform](np.where(finite, numbers, 0.0)), field.mean, field.std)
-        faults.note(~finite | ~np.isfinite(scaled), field.column, "a number")
+        scaled, bad = field.scaled(numbers)
+        for rows, expected in bad:
+            faults.note(rows, field.column, expected)
         return scaled
 
     def _ids_of(self, field: IdField | HashedIdField, codes: Codes) -> np.ndarray:
@@ -152,8 +174,7 @@ class BlockEncoder:
             found[[text is None for text in texts]] = NO_ID
         return found
 
-    def _lists(self, field: IdsField | HistoryField, array: pa.Array, faults: "Faults") -> np.ndarray:
-        rows = lists_of(array, field.separator)
+    def _lists(self, field: IdsField | HistoryField, rows: Lists, faults: "Faults") -> np.ndarray:
         of = self._by_name[field.of] if isinstance(field, HistoryField) else field
         assert isinstance(of, IdField | HashedIdField | IdsField)
         texts = rows.codes.texts
@@ -162,13 +183,9 @@ class BlockEncoder:
         no_text = np.array([text is None for text in texts])[rows.codes.of_rows]
         bad[rows.rows_of_values[no_text]] = True
         faults.note(bad, field.column, f"a list, or a text of values with {field.separator!r} between")
-        begin = np.cumsum(rows.lengths) - rows.lengths
-        if isinstance(field, HistoryField):
-            begin = begin + np.maximum(0, rows.lengths - field.length)
-        places = np.arange(field.length)
-        here = places < np.minimum(rows.lengths, field.length)[:, None]
-        column = np.full((len(rows.lengths), field.length), PAD, np.int32)
-        column[here] = ids[(begin[:, None] + places)[here]]
+        filled, values = rows.kept(field.length, isinstance(field, HistoryField))
+        column = np.full(filled.shape, PAD, np.int32)
+        column[filled] = ids[values]
         return column
 
     @staticmethod
@@ -178,15 +195,12 @@ class BlockEncoder:
         numbers = floats_of(block.columns[column])
         good = np.isfinite(numbers) & fits(numbers)
         faults.note(~good, column, expected)
-        return numbers.astype(np.float32)
+        return np.where(good, numbers, 0.0).astype(np.float32)
 
     def _as_it_is(self, column: str, array: pa.Array, faults: "Faults") -> np.ndarray:
-        if array.null_count:
-            if self.wanted.missing is not None and pa.types.is_string(array.type):
-                array = array.fill_null(self.wanted.missing)
-            else:
-                faults.note(array.is_null().to_numpy(zero_copy_only=False), column, "a value")
-        return array.to_numpy(zero_copy_only=False)
+        values, null = values_of(array, self.wanted.missing)
+        faults.note(null, column, "a value")
+        return values
 
 
 class Faults:
@@ -223,6 +237,10 @@ class Faults:
         received = str(self.block.columns[column][row].as_py())[:80]
         reason = f"{column}: expected {expected}, received {received!r}"
         return BadRow(self.block.path, self.block.line_of(row), reason, self.block.text_of(row))
+
+
+def _is_weight(numbers: np.ndarray) -> np.ndarray:
+    return (numbers >= 0) & (numbers <= LARGEST)
 
 
 def _expected_text(field: IdField | HashedIdField) -> str:

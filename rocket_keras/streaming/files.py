@@ -64,8 +64,11 @@ def find_files(paths: str | os.PathLike | Sequence[str | os.PathLike]) -> list[L
 
     Raises:
         FileNotFoundError: Nothing is there. One line.
+        ValueError: An empty list.
     """
     asked = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not asked:
+        raise ValueError("expected a path, a glob or a list of them, received an empty list; name the files of the log")
     found: dict[str, LogFile] = {}
     for path in (str(os.fspath(one)) for one in asked):
         mine = {file.path: file for file in (_remote(path) if is_url(path) else _local(path))}

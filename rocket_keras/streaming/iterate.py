@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from rocket_keras.encoding import Encoder
 from rocket_keras.streaming.bad_rows import Report, Tolerance, Watch
-from rocket_keras.streaming.batch import Batch, joined
-from rocket_keras.streaming.encode import BlockEncoder, Wanted
+from rocket_keras.streaming.batch import Batch
+from rocket_keras.streaming.encode import Wanted
+from rocket_keras.streaming.in_order import read_in_order
 from rocket_keras.streaming.log import Log
 from rocket_keras.streaming.pieces import find_pieces
 from rocket_keras.streaming.prefetch import Prefetch
 from rocket_keras.streaming.progress import Meter, Tell
-from rocket_keras.streaming.read import encoded
 
 
 def iter_batches(
@@ -55,21 +55,7 @@ def iter_batches(
 def _batches(
     log: Log, wanted: Wanted, batch_size: int, tolerance: Tolerance, report: Report, progress: Tell | None
 ) -> Iterator[Batch]:
-    pieces, empty = find_pieces(log, wanted.raw_columns, count=False)
+    pieces, empty = find_pieces(log, wanted.raw_columns, count=False, expected=wanted.expected)
     report.note_empty(empty)
-    watch, meter, encoder = Watch(tolerance, report), Meter(progress, log.bytes), BlockEncoder(wanted)
-    parts: list[Batch] = []
-    for piece in pieces:
-        for part in encoded(log, piece, encoder, watch):
-            meter.add(len(part.rows), part.bytes)
-            parts.append(part.rows)
-            if sum(map(len, parts)) >= batch_size:
-                rows = joined(parts)
-                full = len(rows) - len(rows) % batch_size
-                for begin in range(0, full, batch_size):
-                    yield rows.rows(slice(begin, begin + batch_size))
-                parts = [rows.rows(slice(full, None))]
-    watch.check()
-    meter.end()
-    if parts and sum(map(len, parts)):
-        yield joined(parts)
+    watch, meter = Watch(tolerance, report), Meter(progress, log.bytes)
+    yield from read_in_order(log, pieces, wanted, batch_size, watch, meter)

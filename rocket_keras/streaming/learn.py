@@ -13,7 +13,7 @@ from rocket_keras.encoding.fields import Field, IdField, IdsField, NumberField
 from rocket_keras.encoding.transforms import NUMBERS, TEXTS
 from rocket_keras.streaming.bad_rows import SAMPLES_A_BLOCK, LogError, Report, Tolerance, Watch
 from rocket_keras.streaming.block import Block
-from rocket_keras.streaming.columns import Codes, floats_of, lists_of
+from rocket_keras.streaming.columns import Lists, Parsed, floats_of
 from rocket_keras.streaming.counts import Counts
 from rocket_keras.streaming.encode import BlockEncoder, Faults, Wanted
 from rocket_keras.streaming.log import Log
@@ -40,8 +40,9 @@ def learn_encoder(
 ) -> Encoder:
     """Learn what the fields need from all rows of a log, in one pass.
 
-    A value of an `IdField` or `IdsField` gets an id of its own if it stands in enough rows: behind the values that the
-    field has already, which keep their ids, in the order of the texts. A `NumberField` gets mean and standard
+    A value of an `IdField` or `IdsField` gets an id of its own if it stands in enough rows (of an `IdsField` among the
+    first `length` values, the ones that encoding keeps): behind the values that the field has already, which keep their
+    ids, in the order of the texts. A `NumberField` gets mean and standard
     deviation of its transformed numbers. Other fields stay as they are. The result does not depend on the order of the
     files. Memory holds the counts of `max_entries` values; more are written to disk, sorted, and merged at the end, so
     that it grows with the vocabularies that come out, not with the values in the log.
@@ -63,7 +64,7 @@ def learn_encoder(
     """
     encoder = Encoder(tuple(fields))
     wanted = Wanted(encoder, label, missing=log.missing)
-    pieces, empty = find_pieces(log, wanted.raw_columns, count=False)
+    pieces, empty = find_pieces(log, wanted.raw_columns, count=False, expected=wanted.expected)
     report = report or Report()
     report.note_empty(empty)
     watch, meter = Watch(tolerance or Tolerance(), report), Meter(progress, log.bytes)
@@ -73,13 +74,13 @@ def learn_encoder(
         ahead = Prefetch(_blocks(log, pieces, wanted.raw_columns), 2)
         try:
             for block in ahead:
-                faults, codes = Faults(block), dict[str, Codes]()
-                rows.columns(block, codes, faults)
+                faults, parsed = Faults(block), Parsed()
+                rows.columns(block, parsed, faults)
                 rows.label(block, faults)
                 keep = faults.good_rows()
                 good = block.rows - len(faults.by_row)
                 watch.note(good, *faults.told(SAMPLES_A_BLOCK if watch.samples_left else 1))
-                learner.add(block, codes, keep)
+                learner.add(block, parsed, keep)
                 meter.add(block.rows, block.bytes)
         finally:
             ahead.close()
@@ -105,14 +106,14 @@ class _Learner:
         self._moments = {f.name: _Moments() for f in encoder.fields if isinstance(f, NumberField) and numbers}
         self._derived: dict[str, dict[str, str]] = {}
 
-    def add(self, block: Block, codes: Mapping[str, Codes], keep: np.ndarray | None) -> None:
+    def add(self, block: Block, parsed: Parsed, keep: np.ndarray | None) -> None:
         """Count the rows of a block that are kept."""
         for field in self._given.fields:
             if isinstance(field, IdField):
-                found = codes[field.column]
+                found = parsed.codes[field.column]
                 self._count(field, found.texts, found.of_rows if keep is None else found.of_rows[keep])
             elif isinstance(field, IdsField):
-                self._count_lists(field, block, keep)
+                self._count_lists(field, parsed.lists[field.column, field.separator], keep)
             elif field.name in self._moments and isinstance(field, NumberField):
                 values = floats_of(block.columns[field.column])
                 self._moments[field.name].add(NUMBERS[field.transform](values if keep is None else values[keep]))
@@ -149,13 +150,16 @@ class _Learner:
             found = [known[text] for text in found]
         self._counts[field.name].add(found, rows[seen].tolist())
 
-    def _count_lists(self, field: IdsField, block: Block, keep: np.ndarray | None) -> None:
-        """Count each value of a row once a row."""
-        rows = lists_of(block.columns[field.column], field.separator)
-        pairs = np.stack([rows.rows_of_values, rows.codes.of_rows])
-        if keep is not None:
-            pairs = pairs[:, keep[pairs[0]]]
-        self._count(field, rows.codes.texts, np.unique(pairs, axis=1)[1])
+    def _count_lists(self, field: IdsField, rows: Lists, keep: np.ndarray | None) -> None:
+        """Count the values that encoding keeps, each once per row: the others are never looked up."""
+        filled, values = rows.kept(field.length, last=False)
+        codes = np.full(filled.shape, -1, np.int32)
+        codes[filled] = rows.codes.of_rows[values]
+        codes = codes if keep is None else codes[keep]
+        codes.sort(axis=1)
+        again = np.zeros(codes.shape, bool)
+        again[:, 1:] = codes[:, 1:] == codes[:, :-1]
+        self._count(field, rows.codes.texts, codes[(codes >= 0) & ~again])
 
 
 class _Moments:

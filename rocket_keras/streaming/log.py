@@ -23,6 +23,7 @@ class Log:
         quoted: Whether values may stand in double quotes.
         missing: The text that a null of a Parquet column counts as; None where such a row does not parse.
         held_out: `(share, held)`: which rows of the files are the log's, as `hold_out` says; None for all.
+        escape: What stands before a quote that is part of a quoted value; None where it is written twice.
     """
 
     files: tuple[LogFile, ...]
@@ -32,6 +33,7 @@ class Log:
     quoted: bool = True
     missing: str | None = None
     held_out: tuple[float, bool] | None = None
+    escape: str | None = None
 
     @property
     def bytes(self) -> int:
@@ -98,6 +100,7 @@ def read_log(
     delimiter: str | None = None,
     quoted: bool | None = None,
     missing: str | None = None,
+    escape: str | None = None,
 ) -> Log:
     """Find the files of a log; none is opened yet.
 
@@ -110,9 +113,12 @@ def read_log(
         delimiter: One character; None is a comma for csv, a tab for tsv.
         quoted: Whether values may stand in double quotes; None is yes for csv, no for tsv. A line is a row even so.
         missing: The text that a null of a Parquet column of ids counts as; None: such a row does not parse.
+        escape: What stands before a quote within a quoted value, as Spark writes a backslash there; None: such a quote
+            is written twice, and a row with another one does not parse.
 
     Raises:
         FileNotFoundError: Nothing is there.
+        ValueError: No paths, columns of a Parquet log, or a delimiter or escape that is no ASCII character.
         LogError: A file's suffix stands for no format, or for another one than the first file's. One line.
     """
     files = find_files(paths)
@@ -129,6 +135,11 @@ def read_log(
     assert kind is not None
     if kind == "parquet" and columns is not None:
         raise ValueError("expected no `columns` of a Parquet log, whose files name them; leave it out")
+    for name, sign in (("delimiter", delimiter), ("escape", escape)):
+        if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in '"\r\n'):
+            raise ValueError(
+                f"expected `{name}` to be one ASCII character, received {sign!r}; give one, or leave it out"
+            )
     return Log(
         tuple(files),
         kind,
@@ -136,4 +147,5 @@ def read_log(
         delimiter if delimiter is not None else DELIMITERS.get(kind, ","),
         kind == "csv" if quoted is None else quoted,
         missing,
+        escape=escape,
     )

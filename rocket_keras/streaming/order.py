@@ -63,6 +63,13 @@ class Plan:
     tolerance: Tolerance
     empty: tuple[str, ...] = ()
 
+    def no_rows(self) -> LogError:
+        """The error for a pass without a good row."""
+        return LogError(
+            f"{self.log.files[0].path} and {len(self.log.files) - 1} more files: expected rows that parse, received "
+            "none; look at the report, or give the log's format and columns"
+        )
+
 
 @dataclass
 class Window:
@@ -158,8 +165,5 @@ class _Source:
                 block = skip = 0
             self.watch.check()
             if not found and begin == 0 and at.block == 0:
-                raise LogError(
-                    f"{self.plan.log.files[0].path} and {len(self.plan.log.files) - 1} more files: expected rows that "
-                    "parse, received none; look at the report, or give the log's format and columns"
-                )
+                raise self.plan.no_rows()
             lap, begin = lap + 1, 0

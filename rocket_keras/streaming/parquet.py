@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from rocket_keras.streaming.bad_rows import LONGEST, LogError
 from rocket_keras.streaming.block import Block
+from rocket_keras.streaming.columns import plain
 from rocket_keras.streaming.files import LogFile, one_line, unreadable
 from rocket_keras.streaming.piece import Piece
 
@@ -52,7 +53,7 @@ def _block(piece: Piece, number: int, batch: pa.RecordBatch, columns: Sequence[s
         values = {name: batch.column(name)[row].as_py() for name in columns}
         return json.dumps(values, default=str)[:LONGEST]
 
-    raw = {name: batch.column(name) for name in columns}
+    raw = {name: plain(batch.column(name)) for name in columns}
     return Block(piece.file.path, number, first - piece.first_row, raw, batch.num_rows, line_of, text_of, stored)
 
 

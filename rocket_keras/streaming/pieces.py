@@ -26,7 +26,9 @@ FEW = 4
 GOLDEN = 0.5 * (5**0.5 - 1)
 
 
-def find_pieces(log: Log, columns: Iterable[str], count: bool) -> tuple[list[Piece], list[str]]:
+def find_pieces(
+    log: Log, columns: Iterable[str], count: bool, expected: Iterable[tuple[str, str, tuple[str, ...]]] = ()
+) -> tuple[list[Piece], list[str]]:
     """The pieces of a log in the order of its files, and the paths of files without rows.
 
     Footers and headers are read, several files at a time, and checked.
@@ -35,16 +37,17 @@ def find_pieces(log: Log, columns: Iterable[str], count: bool) -> tuple[list[Pie
         log: The log.
         columns: Raw columns that will be read.
         count: Whether to count the rows of text: a pass over its bytes.
+        expected: What columns may hold, as `Wanted.expected` says.
 
     Raises:
         LogError: A file that is none of the format, that lacks a column or has one of another type than the first
-            file. One line.
+            file, or than what was expected. One line.
     """
     wanted = [name for name in dict.fromkeys(columns) if name not in log.partition_names]
     with ThreadPoolExecutor(max(1, min(16, 2 * (os.cpu_count() or 1), len(log.files)))) as pool:
         if log.format == "parquet":
             found = list(pool.map(lambda file: _parquet_pieces(file, wanted), log.files))
-            _check_kinds(found)
+            _check_kinds(found, [one for one in expected if one[0] in wanted])
             parts = [pieces for pieces, _ in found]
         else:
             parts = list(pool.map(lambda file: _text_pieces(log, file, wanted, count), log.files))
@@ -112,16 +115,7 @@ def _parquet_pieces(file: LogFile, wanted: Sequence[str]) -> tuple[list[Piece], 
     """The row groups, and the kind of each column with the path of the file."""
     if file.size == 0:
         return [], {}
-    try:
-        with file.open() as opened:
-            footer = pq.ParquetFile(opened)
-            schema, metadata = footer.schema_arrow, footer.metadata
-    except Exception as error:
-        if not unreadable(file, error):
-            raise
-        raise LogError(
-            f"{file.path}: expected a whole Parquet file, received {one_line(error)}; write it again"
-        ) from error
+    schema, metadata = footer_of(file)
     kinds = {}
     for name in wanted:
         if schema.names.count(name) != 1:
@@ -136,6 +130,24 @@ def _parquet_pieces(file: LogFile, wanted: Sequence[str]) -> tuple[list[Piece], 
     return pieces, kinds
 
 
+def footer_of(file: LogFile) -> tuple[pa.Schema, pq.FileMetaData]:
+    """What the end of a Parquet file says.
+
+    Raises:
+        LogError: It cannot be read. One line.
+    """
+    try:
+        with file.open() as opened:
+            footer = pq.ParquetFile(opened)
+            return footer.schema_arrow, footer.metadata
+    except Exception as error:
+        if not unreadable(file, error):
+            raise
+        raise LogError(
+            f"{file.path}: expected a whole Parquet file, received {one_line(error)}; write it again"
+        ) from error
+
+
 def kind_of(type: pa.DataType) -> str:
     """What a column's values are, whatever their width: "text", "number", "list of text", ..."""
     if pa.types.is_dictionary(type):
@@ -144,12 +156,17 @@ def kind_of(type: pa.DataType) -> str:
         return "text"
     if pa.types.is_integer(type) or pa.types.is_floating(type):
         return "number"
+    if pa.types.is_binary(type) or pa.types.is_large_binary(type) or pa.types.is_fixed_size_binary(type):
+        return "binary"
     if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
         return f"list of {kind_of(type.value_type)}"
     return str(type)
 
 
-def _check_kinds(found: Iterable[tuple[list[Piece], dict[str, tuple[str, str]]]]) -> None:
+def _check_kinds(
+    found: Iterable[tuple[list[Piece], dict[str, tuple[str, str]]]],
+    expected: Iterable[tuple[str, str, tuple[str, ...]]],
+) -> None:
     first: dict[str, tuple[str, str]] = {}
     for _, kinds in found:
         for name, (kind, path) in kinds.items():
@@ -158,3 +175,10 @@ def _check_kinds(found: Iterable[tuple[list[Piece], dict[str, tuple[str, str]]]]
                 raise LogError(
                     f"{path}: expected {wanted} in column {name!r}, as in {where}, received {kind}; write it again"
                 )
+    for name, words, readable in expected:
+        kind, path = first.get(name, (readable[0], ""))
+        if not kind.startswith(readable):
+            raise LogError(
+                f"{path}: expected {words} in column {name!r}, received {kind}; cast the column, or read it by another "
+                "field"
+            )

@@ -12,6 +12,7 @@ import keras
 from rocket_keras.encoding import Encoder
 from rocket_keras.streaming.bad_rows import Report, Tolerance
 from rocket_keras.streaming.encode import Wanted
+from rocket_keras.streaming.in_order import InOrder
 from rocket_keras.streaming.items import Item, items
 from rocket_keras.streaming.log import Log
 from rocket_keras.streaming.order import Cursor, Plan
@@ -32,7 +33,7 @@ class Stream(keras.utils.PyDataset):
     row at most once. Its order depends on seed, epoch and files alone: first the pieces of the log are shuffled (row
     groups of Parquet, stretches of text, compressed files), then the rows of `shuffle_rows` at a time. Up to
     `batch_size - 1` rows are left over at an epoch's end, others in each epoch. Where rows that do not parse leave too
-    few, the epoch's first rows come again (`report.repeated`).
+    few, the epoch's first rows come again (`report.repeated`). That is training; `in_order` is for evaluation.
 
     Args:
         log: What `read_log` found.
@@ -90,7 +91,7 @@ class Stream(keras.utils.PyDataset):
             )
         named = None if columns is None else tuple(columns)
         wanted = Wanted(encoder, label, weight, (), privileged, named, log.missing)
-        pieces, empty = find_pieces(log, wanted.raw_columns, batches is None)
+        pieces, empty = find_pieces(log, wanted.raw_columns, batches is None, wanted.expected)
         shares = share_out(pieces, shard[1])
         if batches is None:
             rows = min(sum(piece.own_rows or 0 for piece in share) for share in shares)
@@ -120,6 +121,29 @@ class Stream(keras.utils.PyDataset):
         self._cursors: OrderedDict[tuple[int, int], Cursor] = OrderedDict()
         self._base = self._given = self._made = 0
         self._within = self._whole = False
+        self._views: dict[tuple[str, ...], InOrder] = {}
+
+    def in_order(self, extra: Sequence[str] = ()) -> InOrder:
+        """Return this worker's rows, each once, in the order of the log, the last batch with what is left.
+
+        `evaluate`, `predict` and `validation_data` of a `Rocket`, `Fleet` or `SparseNet` take it of a stream by
+        themselves; a plain `keras.Model` is given it: `light.evaluate(stream.in_order())`. The stream itself does not
+        move on.
+
+        Args:
+            extra: Further raw columns, such as the user's id that a GAUC groups by.
+
+        Raises:
+            LogError: The log lacks one of these columns. One line.
+        """
+        key = tuple(extra)
+        if key not in self._views:
+            plan = self.plan
+            if key:
+                find_pieces(plan.log, key, count=False)
+                plan = dataclasses.replace(plan, wanted=dataclasses.replace(plan.wanted, extra=key))
+            self._views[key] = InOrder(plan, self._ahead)
+        return self._views[key]
 
     @property
     def num_batches(self) -> int:
@@ -203,22 +227,27 @@ class Stream(keras.utils.PyDataset):
                     "make the stream as it was, or begin anew"
                 )
         with self._lock:
-            self.close()
+            self._end()
             self._base = state["epoch"] * self.num_batches + state["batch"]
             self._given, self._whole, self._within = 0, False, False
             if state["cursor"] is not None:
                 self._remember((state["epoch"], state["batch"] // self.plan.window), Cursor(**state["cursor"]))
 
     def close(self) -> None:
-        """End the background thread; the next batch that is asked for begins another."""
+        """End the background threads; the next batch that is asked for begins another."""
         with self._lock:
-            if self._items is not None:
-                self._items.close()
-                self._items = None
+            self._end()
+            for view in self._views.values():
+                view.close()
+
+    def _end(self) -> None:
+        if self._items is not None:
+            self._items.close()
+            self._items = None
 
     def _next(self, position: int) -> Item:
         if self._items is None or self._made != position:
-            self.close()
+            self._end()
             first = self._cursors.get(self._window_of(position))
             self._items = Prefetch(items(self.plan, position, first), self._ahead)
         item = next(self._items)

@@ -13,6 +13,7 @@ from rocket_keras.streaming.block import Block
 from rocket_keras.streaming.files import LogFile, one_line, unreadable
 from rocket_keras.streaming.log import Log
 from rocket_keras.streaming.piece import Piece
+from rocket_keras.streaming.quotes import quote_faults
 
 BLOCK_BYTES = 4 << 20
 """Of text, unpacked, that is parsed at a time."""
@@ -24,15 +25,31 @@ LONGEST_LINE = 64 << 20
 def header_of(log: Log, file: LogFile) -> tuple[str, ...]:
     """The names of a text file's columns; none for a file without rows."""
     with _Lines(file) as lines:
-        first, _, rest = next(lines.blocks(0, None), b"").partition(b"\n")
+        block = next(lines.blocks(0, None), b"")
+    first, _, rest = block.partition(b"\n")
+    if b"\r" in first.rstrip(b"\r") and (log.columns is None or not rest):
+        raise LogError(
+            f"{file.path}, line 1: expected lines that end in LF or CRLF, received a carriage return within the line; "
+            "write the file again with such ends"
+        )
     if log.columns is not None:
         return log.columns if first or rest else ()
     try:
         text = first.decode("utf-8-sig").rstrip("\r")
-    except UnicodeDecodeError as error:
-        raise LogError(f"{file.path}, line 1: expected names in UTF-8, received {first[:80]!r}; mend it") from error
-    names = next(csv.reader([text], delimiter=log.delimiter), []) if log.quoted else text.split(log.delimiter)
+        names = _names(log, text)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LogError(
+            f"{file.path}, line 1: expected names in UTF-8, received {first[:80]!r} ({one_line(error)}); mend it"
+        ) from error
+    if not any(names) and rest.strip():
+        raise LogError(f"{file.path}, line 1: expected names of columns, received an empty line; remove it")
     return tuple(names) if rest else ()
+
+
+def _names(log: Log, text: str) -> list[str]:
+    if not log.quoted:
+        return text.split(log.delimiter)
+    return next(csv.reader([text], delimiter=log.delimiter, escapechar=log.escape), [])
 
 
 def stretch_rows(piece: Piece) -> int:
@@ -40,7 +57,7 @@ def stretch_rows(piece: Piece) -> int:
     found = 0
     with _Lines(piece.file) as lines:
         for block in lines.blocks(piece.begin, None if piece.file.codec else piece.end):
-            found += block.count(b"\n") + (block[-1:] != b"\n")
+            found += block.count(b"\n") + (block != b"" and block[-1:] != b"\n")
     return found - piece.skip_lines
 
 
@@ -80,7 +97,7 @@ def _block(
     stored: int,
 ) -> Block:
     """A block whose first line is `line` (from 0) of those of its piece, which begins with byte `first`."""
-    table, bad = _parse(log, piece.header, columns, text, 0, count)
+    table, bad = _rows(log, piece.header, columns, text, count)
     gone = {place for place, _ in bad}
     lines = [place for place in range(count) if place not in gone] if bad else range(count)
 
@@ -108,6 +125,21 @@ def _block(
     return block
 
 
+def _rows(
+    log: Log, header: Sequence[str], columns: Sequence[str], text: bytes, count: int
+) -> tuple[pa.Table, list[tuple[int, str]]]:
+    """The columns as texts, and the lines that are no rows in their order, each with the reason."""
+    strict = log.quoted and log.escape is None and b'"' in text
+    refused = quote_faults(log.delimiter, text) if strict else {}
+    if not refused:
+        return _parse(log, header, columns, text, 0, count)
+    lines = text.split(b"\n")[:count]
+    left = [place for place in range(count) if place not in refused]
+    kept = b"".join(lines[place] + b"\n" for place in left)
+    table, bad = _parse(log, header, columns, kept, 0, len(left))
+    return table, sorted([*refused.items(), *((left[place], reason) for place, reason in bad)])
+
+
 def _parse(
     log: Log, header: Sequence[str], columns: Sequence[str], text: bytes, begin: int, count: int
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
@@ -127,6 +159,7 @@ def _parse(
             pyarrow.csv.ParseOptions(
                 delimiter=log.delimiter,
                 quote_char='"' if log.quoted else False,
+                escape_char=log.escape or False,
                 ignore_empty_lines=False,
                 invalid_row_handler=note,
             ),
@@ -138,12 +171,16 @@ def _parse(
         )
         if table.num_rows + len(bad) == count and not blank:
             return table, bad
-        reason = "expected values, received an empty line" if blank else "expected a row, received an open quote"
+        reason = "expected a row, received an open quote"
+        if blank:
+            reason = "expected values, received an empty line"
+        elif b"\r" in text.rstrip(b"\r\n"):
+            reason = "expected a row, received a carriage return within the line"
     except pa.ArrowInvalid as error:
         reason = f"expected text in UTF-8 with values, received what has none: {one_line(error)}"
-    if count == 1:
+    if count <= 1:
         empty = pa.table({name: pa.array([], pa.string()) for name in columns})
-        return empty, [(begin, reason)]
+        return empty, [(begin, reason)] * count
     lines = [line + b"\n" for line in text.split(b"\n")[:count]]
     half = count // 2
     parts = ((b"".join(lines[:half]), begin, half), (b"".join(lines[half:]), begin + half, count - half))
@@ -167,6 +204,15 @@ def lines_before(file: LogFile, end: int) -> int:
             found += data.count(b"\n")
             end -= len(data)
     return found
+
+
+def _ends_blank(text: bytes) -> bool:
+    return text in (b"\n", b"\r\n") or text.endswith((b"\n\n", b"\n\r\n"))
+
+
+def _without_blank_end(text: bytes) -> bytes:
+    rows = len(text.rstrip(b"\r\n"))
+    return text[: text.find(b"\n", rows) + 1] if rows else b""
 
 
 class _Lines:
@@ -216,11 +262,14 @@ class _Lines:
             limit = data.rfind(b"\n") + 1 if more else len(data)
             if end is not None and start + limit > end:
                 limit = data.find(b"\n", max(0, end - 1 - start)) + 1 or (0 if more else len(data))
-            self.start = start
-            if limit:
-                self._line += data.count(b"\n") if self.file.codec else 0
-                yield data[:limit]
+            self.start, whole = start, data[:limit]
             start, rest = start + limit, data[limit:]
+            if _ends_blank(whole) and not rest:  # blank lines at the file's end are no rows
+                rest = more = self._read(BLOCK_BYTES)
+                whole = whole if more else _without_blank_end(whole)
+            if whole:
+                self._line += whole.count(b"\n") if self.file.codec else 0
+                yield whole
             if not more:
                 return
             if len(rest) > LONGEST_LINE:

@@ -45,8 +45,13 @@ def check(model: Any, x: Any, batch_size: int | None, steps: int | None) -> None
 
 
 def check_parts(x: Any, batch_size: int | None) -> None:
-    """Raise ValueError for arrays of which a batch cannot be cut into equal parts."""
-    rows, size, parts = row_count(x), batch_size or 32, _parts()
+    """Raise ValueError for arrays, or a stream in order, of which a batch cannot be cut into equal parts."""
+    parts = _parts()
+    if parts == 1:
+        return
+    # A stream in order has batches of its own, and counts its rows by reading them.
+    streamed = hasattr(x, "row_count")
+    rows, size = (x.row_count, x.batch_size) if streamed else (row_count(x), batch_size or 32)
     if rows is not None and any(batch % parts for batch in (min(size, rows), rows % size)):
         raise ValueError(
             f"JAX cuts every batch into {parts} equal parts, one a device. Received: {rows} rows in batches of {size}, "
@@ -58,7 +63,12 @@ def padded(x: Any, batch_size: int | None) -> tuple[Any, int | None]:
     """Return arrays with rows repeated, so that devices can share every batch, and how many of their rows are theirs.
 
     Other data is returned as it is, and None.
+
+    Raises:
+        ValueError: A stream in order, of which a batch cannot be cut into equal parts.
     """
+    if hasattr(x, "row_count"):
+        check_parts(x, batch_size)
     rows = row_count(x)
     extra = -((rows or 0) % (batch_size or 32)) % _parts()
     if rows is None or not extra:

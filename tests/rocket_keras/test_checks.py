@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from rocket_keras import Pair, Rocket
+from rocket_keras import Pair, Rocket, export_light
 from rocket_keras.callbacks import NonFiniteLoss
+from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 
 
 def rocket_of(pair, logits=3):
@@ -47,6 +48,33 @@ def test_clicks_must_lie_between_zero_and_one(make_pair, rows):
     x, y = rows(logits=1)
     with pytest.raises(ValueError, match="from 0 to 1"):
         rocket_of(make_pair(logits=1), 1).fit(x, y * 2, verbose=0)
+
+
+def test_ids_beyond_int32_are_refused_wherever_arrays_go_in(tmp_path):
+    """Backends would read 2**32 + 3 as 3."""
+    field = keras.Input((), name="ad", dtype="int32")
+    looked_up = keras.layers.Embedding(4, 2)(field)
+    rocket = rocket_of(Pair(*(keras.Model({"ad": field}, keras.layers.Dense(1)(looked_up)) for _ in range(2))), 1)
+    export_light(rocket.pair, tmp_path / "light.onnx")
+    y = np.array([0.0, 1, 0, 1])
+    calls = (
+        lambda x: rocket.fit(x, y, verbose=0),
+        lambda x: rocket.evaluate(x, y, verbose=0),
+        lambda x: rocket.predict(x, verbose=0),
+        lambda x: onnx_feed(onnx_session(tmp_path / "light.onnx"), x),
+    )
+    for call in calls:
+        call({"ad": np.array([1, 2, 0, 3])})
+        for large in (2**31, 2**32 + 3, -(2**31) - 1):
+            with pytest.raises(ValueError, match=rf"ad: expected whole numbers that int32 .* {large} in row 2"):
+                call({"ad": np.array([1, 2, large, 3])})
+
+
+def test_labels_that_are_no_numbers_are_refused(make_pair, rows):
+    x, y = rows()
+    for labels in (y.astype(str), y.astype(object), y.astype("M8[s]")):
+        with pytest.raises(ValueError, match=r"Labels must be numbers\. Received: .* in row 0"):
+            rocket_of(make_pair()).fit(x, labels, verbose=0)
 
 
 def test_an_empty_data_set_is_refused(make_pair, rows):

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,33 @@ def test_nulls_count_as_a_text_where_one_is_named(command_line, tmp_path):
     status, out, _ = command_line(*arguments, "--missing", "")
     assert status == 0
     assert json.loads(out)[0]["log"]["bad"] == 0
+
+
+def test_days_without_a_click_publish_nothing_and_say_what_serves(command_line, tmp_path):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    arguments = ("daily", "--log", "log", "--method", "base", "--light", "8", "--batch-size", "64", "--margin", "1")
+
+    def day(name, clicks):
+        path = tmp_path / "log" / f"day={name}" / "part.parquet"
+        path.parent.mkdir(parents=True)
+        columns = {"click": [clicks and row // 3 % 2 for row in range(300)], "ad": [f"a{r % 7}" for r in range(300)]}
+        parquet.write_table(arrow.table(columns), path)
+        return command_line(*arguments)
+
+    served = f"Serves: {Path('runs/daily/published/light.onnx')}, of day 2"
+    why = "not published: the day cannot judge the net: its held-out rows are all clicked or all not clicked"
+    for name, clicks, last in ((1, 0, "Serves: nothing, as no net was published yet"), (2, 1, served), (3, 0, served)):
+        status, out, _ = day(name, clicks)
+        assert status == 0
+        assert out.strip().splitlines()[-1] == last
+        assert (why in out) == (not clicks)
+        assert "nan" not in out.lower()
+    status, out, _ = command_line(*arguments, "--json")
+    records = json.loads(out, parse_constant=pytest.fail)  # NaN is no JSON
+    assert [record["serves"] for record in records] == [None, "2", "2"]
+    assert [record["scores"].get("light", {}).get("auc", 0) is None for record in records] == [False, False, True]
+    page = (tmp_path / "runs/daily/report.html").read_text()
+    assert "Mean over the days of the light net: auc 0." in page
 
 
 @pytest.mark.parametrize(

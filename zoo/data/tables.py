@@ -9,6 +9,7 @@ import numpy as np
 
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import IdField, NumberField
+from rocket_keras.encoding.raw_values import number_or_nan
 from rocket_keras.encoding.transforms import as_is, standardised
 from zoo.data.splits import check_train_rows
 from zoo.features import Categorical, Numeric
@@ -34,10 +35,7 @@ class Table:
         Raises:
             ValueError: A value is no finite number. One line: file, row, column.
         """
-        try:
-            values = self.columns[name].astype(np.float64)
-        except ValueError:
-            values = np.array([_float_or_nan(text) for text in self.columns[name]])
+        values = np.array([number_or_nan(text) for text in self.columns[name].tolist()], np.float64)
         self.refuse_first(~np.isfinite(values), name, "a number")
         return values
 
@@ -86,13 +84,6 @@ class Table:
             )
 
 
-def _float_or_nan(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan
-
-
 def read_table(path: Path, names: tuple[str, ...], fetch: str, delimiter: str = ",") -> Table:
     """Read a CSV file whose first row is `names`.
 
@@ -113,7 +104,12 @@ def read_table(path: Path, names: tuple[str, ...], fetch: str, delimiter: str = 
         # A cut in the last value leaves a row that looks whole.
         raise refuse(len(lines) + 1, "a newline at the end", repr(rest[-80:]))
     # A line at a time: one quote left open would swallow all rows after it.
-    rows = [next(csv.reader([line], delimiter=delimiter), []) for line in lines]
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(next(csv.reader([line], delimiter=delimiter), []))
+        except csv.Error as error:  # a carriage return within the line
+            raise refuse(number, "a line of values", f"{line[:80]!r} ({error})") from error
     if not rows or tuple(rows[0]) != names:
         raise refuse(1, f"the columns {delimiter.join(names)}", repr(lines[0][:80]) if lines else "an empty file")
     for number, row in enumerate(rows[1:], start=2):

@@ -109,6 +109,31 @@ def test_the_verdict(new, old, metric, good):
     assert "\n" not in why
 
 
+@pytest.mark.parametrize(
+    ("clicks", "users", "metric", "why"),
+    [
+        (0, 7, "auc", "its held-out rows are all clicked or all not clicked, so there is no auc"),
+        (1, 7, "auc", "its held-out rows are all clicked or all not clicked, so there is no auc"),
+        (Y, 400, "gauc", "no user has both a clicked and another row among its held-out rows, so there is no gauc"),
+    ],
+)
+def test_a_day_that_cannot_judge_changes_nothing(tmp_path, clicks, users, metric, why):
+    def of_one_kind(encoder):
+        x = encoder.encode({"X": X})
+        yield SimpleNamespace(x=x, y=np.zeros(400) + clicks, extra={"user": np.arange(400) % users})
+
+    for day, serves in (("0", None), ("2", "1")):
+        plan = Daily(metric=metric, group="user")
+        told = publish(net(3.0), ENCODER, {"x": X[:9]}, of_one_kind, tmp_path, day, serves, plan)
+        assert (told["published"], told["why"]) == (False, f"the day cannot judge the net: {why}")
+        served = (tmp_path / "light.onnx").read_bytes() if serves else None
+        assert (tmp_path / "light.onnx").exists() == (serves is not None)
+        if serves is None:
+            assert put(tmp_path, net(2.0), "1", None)["published"]
+        else:
+            assert served == (tmp_path / "day-1.onnx").read_bytes()
+
+
 def test_scores_over_batches_are_those_over_all_rows():
     def predict(x):
         return {"one": 2 * x["x"], "other": -x["x"]}

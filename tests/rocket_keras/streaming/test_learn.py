@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rocket_keras.encoding import Encoder
-from rocket_keras.encoding.fields import HashedIdField, IdField, KnownIdField, NumberField
+from rocket_keras.encoding.fields import HashedIdField, IdField, IdsField, KnownIdField, NumberField
 from rocket_keras.encoding.transforms import signed_log1p
-from rocket_keras.streaming import LogError, Progress, Report, Tolerance, learn_encoder, read_log
+from rocket_keras.streaming import LogError, Progress, Report, Tolerance, iter_batches, learn_encoder, read_log
 
 made = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("made_up_log.py"))))
 
@@ -51,6 +51,23 @@ def test_a_value_counts_once_in_a_row_of_several(tmp_path):
     field = type(field)("words", "words", (), 3)
     (learnt,) = learn_encoder(read_log(tmp_path), [field], min_count=2).fields
     assert learnt.values == ("a", "b")
+
+
+@pytest.mark.parametrize("end", ["parquet", "csv"])
+def test_values_beyond_a_fields_length_have_no_id(tmp_path, end):
+    """Encoding keeps the first values of a row: every id that was learnt is looked up, and no value goes without."""
+    random = np.random.default_rng(0)
+    words = ["|".join(f"w{word}" for word in random.zipf(1.3, 9) % 400) for _ in range(500)]
+    words[3:5] = ["w1|w1|w1|rare", ""]
+    made.write(tmp_path / f"log.{end}", {"click": [0, 1] * 250, "words": words})
+    log = read_log(tmp_path)
+    (field,) = learn_encoder(log, [IdsField("words", "words", (), 3)], min_count=2).fields
+    kept = Counter(word for row in words for word in set(row.split("|")[:3]) if word)
+    assert field.values == tuple(sorted(word for word, rows in kept.items() if rows >= 2))
+    assert "rare" not in field.values
+    ids = np.concatenate([batch.x["words"] for batch in iter_batches(log, Encoder((field,)), "click", 100)])
+    assert set(np.unique(ids)) == {-1, *range(field.size)}
+    assert len(field.values) < len({word for row in words for word in row.split("|")}) / 2
 
 
 def test_the_order_of_the_files_does_not_matter(tmp_path):
