@@ -4,8 +4,16 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+from keras.src.ops import nn  # Keras exports the functions of these operations, but not the classes
 
 _SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "log_softmax", "sparsemax")
+_SQUASHING_OPERATIONS = {
+    nn.HardSigmoid: "hard_sigmoid",
+    nn.LogSoftmax: "log_softmax",
+    nn.Sigmoid: "sigmoid",
+    nn.Softmax: "softmax",
+    nn.Sparsemax: "sparsemax",
+}
 
 
 class Call(NamedTuple):
@@ -44,11 +52,25 @@ def graph_model(model: Any, head: str) -> keras.Model:
 
 def output_activation(model: keras.Model) -> str | None:
     """Name the activation that turns the model's output into probabilities; None where none can be seen."""
-    last = model.get_layer(model.output_names[0]) if model.output_names[0] in _names(model) else model.layers[-1]
+    if isinstance(model, keras.Sequential):
+        last = model.layers[-1]
+    else:  # the output may be that of a bare operation
+        last = next(operation for operation in model.operations if operation.name == model.output_names[0])
+    if isinstance(last, keras.Model) and getattr(last, "outputs", None):
+        return output_activation(last)
+    if type(last) in _SQUASHING_OPERATIONS:
+        return _SQUASHING_OPERATIONS[type(last)]
     if isinstance(last, keras.layers.Softmax):
         return "softmax"
     name = getattr(getattr(last, "activation", None), "__name__", "")
     return name if name in _SQUASHING else None
+
+
+def input_structure(model: keras.Model) -> Any:
+    """Return the input tensors of a model as it was built: one, or a list or dict of them."""
+    # The graph of a Rocket or a Fleet is its `joint`, that of a SparseNet its `net`.
+    model = getattr(model, "joint", getattr(model, "net", model))
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 
 def inputs_of(model: keras.Model, x: Any) -> Any:
@@ -60,8 +82,7 @@ def inputs_of(model: keras.Model, x: Any) -> Any:
     Raises:
         ValueError: A column is missing.
     """
-    # The graph of a Rocket or a Fleet is its `joint`, that of a SparseNet its `net`.
-    structure = getattr(model, "joint", getattr(model, "net", model)).input
+    structure = input_structure(model)
     if not isinstance(structure, dict) or not isinstance(x, dict):
         return x
     missing = sorted(set(structure) - set(x))
@@ -107,7 +128,3 @@ def run_once(
 
 def _identity(leaf: Any) -> Any:
     return id(leaf) if isinstance(leaf, keras.KerasTensor) else repr(leaf)
-
-
-def _names(model: keras.Model) -> set[str]:
-    return {layer.name for layer in model.layers}
