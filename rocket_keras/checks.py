@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rocket_keras.ranks import of_rank
+
 
 def check_arrays(x: Any, y: Any, joint: keras.Model) -> None:
     """Check NumPy inputs and labels against the joint graph; other data sources pass unread.
@@ -42,10 +44,11 @@ def _check_finite(name: str, array: np.ndarray) -> None:
 
 
 def _check_shape(array: np.ndarray, expected: tuple[int | None, ...]) -> None:
-    fits = len(array.shape) == len(expected) and all(
-        e is None or e == a for e, a in zip(expected[1:], array.shape[1:], strict=True)
+    found = of_rank(array, expected).shape
+    fits = len(found) == len(expected) and all(
+        e is None or e == a for e, a in zip(expected[1:], found[1:], strict=True)
     )
-    if not fits and array.shape[1:] != (1,):
+    if not fits:
         raise ValueError(f"x must have rows of shape {tuple(expected[1:])}. Received: {tuple(array.shape[1:])}.")
 
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from rocket_keras.encoding import Encoder
 from rocket_keras.extras import require
-from rocket_keras.graph import inputs_of
-from rocket_keras.onnx_graph import Unwritable, write_onnx
+from rocket_keras.graph import input_structure, inputs_of
+from rocket_keras.onnx_graph.general import write_any
 from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 from rocket_keras.pair import Pair
+from rocket_keras.ranks import of_rank
 from rocket_keras.serving.ahead import one_row_inputs
 from rocket_keras.serving.artefact import CHECKED_ROWS, Artefact, request_rows, write_artefact
 from rocket_keras.serving.request import USER, raw_columns
@@ -40,7 +41,8 @@ def export_light(
         source: A pair, whose light net is written, or any functional model.
         path: The suffix says the format: `.onnx`, `.keras`, `.tflite` (LiteRT), or none for a SavedModel folder. Batch
             is dynamic, inputs keep their names. ONNX is written layer by layer, the same graph on every backend; a net
-            with other layers than the zoo's goes through Keras's exporter.
+            with other layers than those that are written here, quantised ones of Keras among them, goes through Keras's
+            exporter. LoRA is merged into the weights.
         rows: Inputs to compare on, `(batch, ...)` or a dict of arrays; by default made-up rows (normal floats, ids 0
             and 1).
         encoder: What turns raw values into the net's inputs, as its JSON text or an object with `to_json()`; it goes
@@ -59,8 +61,8 @@ def export_light(
 
     Raises:
         ValueError: Unknown suffix, a folder that must not be replaced, a format that this backend cannot write, a net
-            that computes in another dtype than float32, an unknown name in `once`, or a rewrite of a net or format
-            that has none.
+            that computes in another dtype than float32 or that no exporter can write, an unknown name in `once`, or a
+            rewrite of a net or format that has none. One line.
         ImportError: The exporter's package is missing.
         ArithmeticError: What was written differs from Keras by more than 1e-5, relative to logits above 1.
     """
@@ -71,7 +73,7 @@ def export_light(
     check_place(path)
     write, run = _FORMATS[path.suffix]
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = made_up_rows(model, 7) if rows is None else inputs_of(model, rows)
+    rows = made_up_rows(model, 7) if rows is None else of_ranks(model, inputs_of(model, rows))
     text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()
     either = _user_inputs(model, text) if path.suffix == ".onnx" and not once else frozenset()
     rewrites = Rewrites(frozenset(once), fold, batch_norm, either)
@@ -167,6 +169,11 @@ def _as_one_request(model: keras.Model, path: Path, rows: Any, rewrites: Rewrite
     if not isinstance(rows, dict) or rewrites.once - set(rows):
         names = sorted(rows) if isinstance(rows, dict) else "one input without a name"
         raise ValueError(f"`once` must name inputs of the net: {names}. Received: {sorted(rewrites.once)}.")
+    if rewrites.once == {tensor.name for tensor in model.inputs}:
+        raise ValueError(
+            "expected `once` to leave an input to the candidates, received all inputs; leave it out: each row of such a "
+            "net is a request's"
+        )
     return _one_user(rows, rewrites.once)
 
 
@@ -204,21 +211,21 @@ def made_up_rows(model: keras.Model, count: int, seed: int = 0) -> Any:
             rng.normal(size=shape).astype(tensor.dtype) if is_float else rng.integers(0, 2, shape).astype(tensor.dtype)
         )
 
-    return keras.tree.map_structure(column, model.input)
+    return keras.tree.map_structure(column, input_structure(model))
+
+
+def of_ranks(model: keras.Model, rows: Any) -> Any:
+    """Return rows as NumPy arrays with the ranks of the model's inputs."""
+    if isinstance(rows, dict):
+        shapes = {tensor.name: tensor.shape for tensor in model.inputs}
+        return {k: of_rank(np.asarray(v), shapes[k]) if k in shapes else v for k, v in rows.items()}
+    arrays = [np.asarray(leaf) for leaf in keras.tree.flatten(rows)]
+    ranked = [of_rank(array, tensor.shape) for array, tensor in zip(arrays, model.inputs, strict=True)]
+    return keras.tree.pack_sequence_as(rows, ranked)
 
 
 def _write_onnx(model: keras.Model, draft: Path, rewrites: Rewrites) -> None:
-    if model.compute_dtype != "float32":
-        raise ValueError(f"ONNX export needs a float32 net. Received: compute dtype {model.compute_dtype}.")
-    try:
-        write_onnx(model, draft, rewrites.once, rewrites.fold, rewrites.batch_norm, rewrites.either)
-    except Unwritable as error:
-        if rewrites.once or rewrites.fold:
-            raise ValueError(f"`once` and `fold` need a net of the zoo's layers. Received: {error}.") from error
-        # A net with other layers than the zoo's: Keras's own exporter traces it through the backend.
-        exporter = {"jax": "jax2onnx", "tensorflow": "tf2onnx", "torch": "onnx"}[keras.backend.backend()]
-        require(exporter, keras.backend.backend())
-        model.export(str(draft), format="onnx", verbose=False)
+    write_any(model, draft, rewrites.once, rewrites.fold, rewrites.batch_norm, rewrites.either)
 
 
 def _run_onnx(draft: Path, rows: Any) -> Any:
