@@ -171,8 +171,8 @@ def _as_one_request(model: keras.Model, path: Path, rows: Any, rewrites: Rewrite
         raise ValueError(f"`once` must name inputs of the net: {names}. Received: {sorted(rewrites.once)}.")
     if rewrites.once == {tensor.name for tensor in model.inputs}:
         raise ValueError(
-            "expected `once` to leave an input to the candidates, received all inputs; leave it out: each row of such a "
-            "net is a request's"
+            "expected `once` to leave an input to the candidates, received all inputs; leave it out: each row of such "
+            "a net is a request's"
         )
     return _one_user(rows, rewrites.once)
 

@@ -14,8 +14,8 @@ import keras
 from rocket_keras.extras import require
 from rocket_keras.onnx_graph.batch_norm import fold_batch_norms
 from rocket_keras.onnx_graph.columns import COLUMN_LAYERS, TABLES
-from rocket_keras.onnx_graph.dense import DENSE_LAYERS, TAKE_PARTS
-from rocket_keras.onnx_graph.graph import USER_BATCH, Graph, Parts, Unwritable
+from rocket_keras.onnx_graph.dense import DENSE_LAYERS, MOVE_VALUES, TAKE_PARTS
+from rocket_keras.onnx_graph.graph import USER_BATCH, Graph, Parts, Unwritable, Value
 from rocket_keras.onnx_graph.images import IMAGE_LAYERS
 from rocket_keras.onnx_graph.operations import OPERATIONS
 from rocket_keras.onnx_graph.plain import check_plain, other_float
@@ -26,6 +26,8 @@ __all__ = ["USER_BATCH", "Unwritable", "has_tables", "other_float", "write_onnx"
 
 LARGEST = 2**31 - 1
 """Bytes of a protobuf message, and so of an ONNX file that holds its weights."""
+TAKE_IDS = frozenset({*COLUMN_LAYERS, keras.layers.Embedding})
+"""Layers whose writers take whole numbers."""
 WRITERS: dict[type, Any] = {**DENSE_LAYERS, **COLUMN_LAYERS, **IMAGE_LAYERS, **OPERATIONS}
 
 
@@ -113,7 +115,17 @@ def _call(graph: Graph, layer: Any, *args: Any, **kwargs: Any) -> Any:
     check_plain(layer)
     if type(layer) not in TAKE_PARTS:
         args = keras.tree.map_structure(lambda value: graph.joined(value) if isinstance(value, Parts) else value, args)
+    if type(layer) not in TAKE_IDS:
+        args = _as_floats(graph, layer, args)
     return writer(graph, layer, *args, **kwargs)
+
+
+def _as_floats(graph: Graph, layer: Any, args: Any) -> Any:
+    """Return the arguments in float32; as they are for a layer that moves values alone and gets no other type."""
+    values = [value for value in keras.tree.flatten(args) if isinstance(value, Value | Parts)]
+    if type(layer) in MOVE_VALUES and not any(isinstance(v, Parts) or graph.is_float32(v) for v in values):
+        return args
+    return keras.tree.map_structure(lambda v: graph.as_float32(v) if isinstance(v, Value) else v, args)
 
 
 def _call_net(graph: Graph, net: keras.Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

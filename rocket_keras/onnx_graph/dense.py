@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.ops import numpy as operations  # as in the module of that name
 
 from rocket_keras.onnx_graph.graph import Graph, Parts, Unwritable, Value
 
@@ -260,6 +261,12 @@ def scalar(graph: Graph, value: float) -> str:
 
 TAKE_PARTS = frozenset({keras.layers.Concatenate, keras.layers.Dense, keras.layers.Dropout, keras.layers.Identity})
 """Layers whose writers take columns in parts."""
+
+MOVE_VALUES = frozenset({
+    keras.layers.Concatenate, keras.layers.Dropout, keras.layers.Flatten, keras.layers.Identity, keras.layers.Permute,
+    keras.layers.RepeatVector, keras.layers.Reshape, operations.GetItem,
+})  # fmt: skip
+"""Layers that leave values of any type as they are."""
 
 DENSE_LAYERS: dict[type, Callable[..., Value | Parts]] = {
     keras.layers.Activation: activation,

@@ -182,9 +182,22 @@ def test_a_layer_of_half_precision_is_named(tmp_path):
     assert "\n" not in str(stop.value)
 
 
-def test_whole_numbers_go_into_a_product_as_in_keras(tmp_path):
-    x = keras.Input((4,), dtype="int32", name="x")
-    model, rows = keras.Model(x, layers.Dense(2)(x)), np.arange(20, dtype="int32").reshape(5, 4)
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "float64"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: x,
+        lambda x: layers.Rescaling(1 / 255)(x),
+        lambda x: layers.BatchNormalization()(x),
+        lambda x: layers.Reshape((4,))(layers.Reshape((2, 2))(x)),
+        lambda x: layers.Concatenate()([x, layers.Dense(2)(x)]),
+        lambda x: layers.Concatenate()([x[:, :2], x[:, 1:]]),
+    ],
+    ids=["dense", "rescaling", "norm", "reshape", "concatenate", "slices"],
+)
+def test_other_types_go_into_a_layer_as_in_keras(build, dtype, tmp_path):
+    x = keras.Input((4,), dtype=dtype, name="x")
+    model, rows = keras.Model(x, layers.Dense(2)(build(x))), np.arange(20).reshape(5, 4).astype(dtype)
     session = onnx_session(rk.export_light(model, tmp_path / "net.onnx", rows))
     found = session.run(None, onnx_feed(session, rows))[0]
     np.testing.assert_allclose(found, expected(model, rows), rtol=1e-5, atol=1e-5)
