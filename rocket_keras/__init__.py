@@ -11,6 +11,7 @@ from rocket_keras.latency import Latency, measure_latency
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
 from rocket_keras.row_turnover import free_rows, grow_rows
+from rocket_keras.serving.fastest import Requests
 from rocket_keras.serving.scorer import RequestError, Scorer
 from rocket_keras.sparse_net import SparseNet
 
@@ -21,6 +22,7 @@ __all__ = [
     "Latency",
     "Pair",
     "RequestError",
+    "Requests",
     "Rocket",
     "Scorer",
     "SparseNet",

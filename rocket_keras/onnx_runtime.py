@@ -103,6 +103,7 @@ def numpy_type(value: Any) -> Any:
 
 _NUMPY = {
     "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
     "tensor(float)": np.float32,
     "tensor(int32)": np.int32,
     "tensor(int64)": np.int64,

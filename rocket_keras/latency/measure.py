@@ -13,9 +13,10 @@ import numpy as np
 
 from rocket_keras.export import export_light, made_up_rows
 from rocket_keras.extras import require
-from rocket_keras.latency.machine import Neighbours, governor, load, processor
+from rocket_keras.latency.machine import Neighbours, governor, load
 from rocket_keras.latency.quantiles import PARTS, Interval, decided, interval
 from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session, single_row_inputs
+from rocket_keras.processor import processor
 
 LOOK_EVERY = 20
 """Requests between two times of the reference."""
