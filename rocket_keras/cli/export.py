@@ -56,8 +56,8 @@ def export(
     if kind != "onnx":
         export_light(net.model, path, net.sample, net.encoder)
     else:
-        options = {"encoder": net.encoder, "once": user, "batch_norm": batch_norm, "name": net.name}
-        how = {"fold": "auto" if fold is None else fold, "int8": "auto" if int8 else False}
+        options: dict[str, Any] = {"encoder": net.encoder, "once": user, "batch_norm": batch_norm, "name": net.name}
+        how: dict[str, Any] = {"fold": "auto" if fold is None else fold, "int8": "auto" if int8 else False}
         export_light(net.model, path, net.sample, **options, **how, requests=_requests(net, int8, candidates, threads))
         told |= read_artefact(onnx_session(path), path).choices or {"fold": bool(fold)}
     told["bytes"] = sum(f.stat().st_size for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file())
