@@ -60,7 +60,8 @@ class Served:
             raise ValueError(
                 f"expected a net over raw columns, received {self.name}; shape requests of click nets alone"
             )
-        fields = [f for f in encoder.fields if f.name in self.model.input]
+        names = {tensor.name for tensor in self.model.inputs}
+        fields = [f for f in encoder.fields if f.name in names]
         unknown = sorted(set(columns) - {f.column for f in fields})
         chosen = tuple(f.name for f in fields if f.side == side or f.column in columns)
         if unknown:
@@ -157,7 +158,7 @@ def _made_up(model: keras.Model, encoder: str | None, count: int) -> Any:
     """Return made-up rows, with ids from the whole vocabularies where they are known."""
     rows = made_up_rows(model, count)
     known = encoder_from_json(encoder) if encoder else None
-    if isinstance(known, Encoder):
+    if isinstance(known, Encoder) and isinstance(rows, dict):
         rng = np.random.default_rng(0)
         sizes = {f.name: f.size for f in known.fields if hasattr(f, "size")}
         for name in set(rows) & set(sizes):

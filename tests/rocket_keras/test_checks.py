@@ -121,3 +121,20 @@ def test_only_the_term_that_went_bad_first_is_named(make_pair, rows):
     head.kernel.assign(np.full(head.kernel.shape, 1e30))
     with pytest.raises(NonFiniteLoss, match="infinite hint_loss at"):
         rocket.fit(*rows(), verbose=0)
+
+
+def test_rows_without_the_last_axis_are_trained_on_as_keras_takes_them():
+    def pair():
+        inputs = keras.Input((1,), name="x")
+        return Pair(*(keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(inputs)) for _ in "ab"))
+
+    x, y = np.linspace(-1, 1, 32).astype("float32"), (np.arange(32) % 2).astype("float32")
+    losses = []
+    for rows in (x, x[:, None]):
+        rocket = rocket_of(pair(), 1)
+        losses.append(rocket.fit(rows, y, batch_size=16, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    inputs = keras.Input((5,), name="x")
+    wide = Pair(*(keras.Model(inputs, keras.layers.Dense(1)(inputs)) for _ in "ab"))
+    with pytest.raises(ValueError, match=r"rows of shape \(5,\). Received: \(1,\)"):
+        rocket_of(wide, 1).fit(x[:, None], y, verbose=0)

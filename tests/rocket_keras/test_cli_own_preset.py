@@ -4,12 +4,15 @@ import json
 import runpy
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 import rocket_keras as rk
 import zoo
 from rocket_keras import cli
+from rocket_keras.encoding import Encoder
+from rocket_keras.encoding.fields import NumberField
 
 SERVED = runpy.run_path(str(Path(__file__).with_name("serving") / "made_up_light.py"))
 
@@ -47,6 +50,18 @@ def test_it_is_served(preset, tmp_path, monkeypatch):
     cli.serve.serve("p", "127.0.0.1", 0, 1, 50.0, 5000, 2**21, True)
     assert served[0].name == "p"
     assert set(served[0].columns) == {field.column for field in SERVED["FIELDS"]}
+
+
+def test_a_net_of_one_input_is_measured_and_exported_too(command_line, tmp_path):
+    x = keras.Input((1,), name="price")
+    light, booster = (keras.Model(x, keras.layers.Dense(1)(keras.layers.Dense(n)(x))) for n in (2, 9))
+    field = NumberField("price", "Price", 0.0, 1.0, side="user")
+    zoo.save_preset(rk.Pair(light, booster), tmp_path / "p", Encoder((field,)).to_json())
+    assert command_line("bench", "p", "--made-up", "--candidates", "4", "--requests", "20", "--json")[0] == 0
+    assert command_line("export", "p")[0] == 0
+    wanted = keras.ops.convert_to_numpy(keras.ops.sigmoid(light(keras.ops.convert_to_tensor([[2.0], [-1.0]]))))[:, 0]
+    found = rk.Scorer("light.onnx").score({}, [{"Price": 2.0}, {"Price": -1.0}])
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 def test_its_card_has_what_it_tells(command_line, preset, tmp_path):
