@@ -23,6 +23,7 @@ from rocket_keras.summary import (
     NET_NAMES,
     format_number,
     is_accuracy,
+    latency_marks,
     latency_note,
     nets_in_order,
 )
@@ -115,7 +116,7 @@ def _table(summary: dict[str, Any]) -> str:
             f"{net['parameters']:,}",
             f"{net['multiply_adds']:,}",
             format_number(latency.get("p50_ms")),
-            format_number(latency.get("p99_ms")),
+            format_number(latency.get("p99_ms")) + latency_marks(latency),
         ]
         lines.append([f"**{cell}**" for cell in cells] if name == "light" else cells)
     bayes = summary["dataset"].get("bayes")

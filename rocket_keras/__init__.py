@@ -12,6 +12,7 @@ from rocket_keras.logits import logits_of
 from rocket_keras.pair import Pair
 from rocket_keras.rocket import Rocket
 from rocket_keras.row_turnover import free_rows, grow_rows
+from rocket_keras.serving.fastest import Requests
 from rocket_keras.serving.scorer import RequestError, Scorer
 from rocket_keras.sparse_net import SparseNet
 
@@ -22,6 +23,7 @@ __all__ = [
     "Latency",
     "Pair",
     "RequestError",
+    "Requests",
     "Rocket",
     "Scorer",
     "SparseNet",

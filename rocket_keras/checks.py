@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from rocket_keras.encoding.raw_values import check_int32
+from rocket_keras.ranks import of_rank
 
 
 def check_arrays(x: Any, y: Any, joint: keras.Model, prefix: str = "") -> None:
@@ -97,10 +98,11 @@ def _check_finite(name: str, array: np.ndarray) -> None:
 
 
 def _check_shape(name: str, array: np.ndarray, expected: tuple[int | None, ...]) -> None:
-    fits = len(array.shape) == len(expected) and all(
-        e is None or e == a for e, a in zip(expected[1:], array.shape[1:], strict=True)
+    found = of_rank(array, expected).shape
+    fits = len(found) == len(expected) and all(
+        e is None or e == a for e, a in zip(expected[1:], found[1:], strict=True)
     )
-    if not fits and array.shape[1:] != (1,):
+    if not fits:
         raise ValueError(f"{name} must have rows of shape {tuple(expected[1:])}. Received: {tuple(array.shape[1:])}.")
 
 

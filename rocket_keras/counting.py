@@ -7,7 +7,13 @@ import keras
 
 from rocket_keras.layers import FeatureCross
 
-_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D")
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+)
 
 
 def multiply_adds(model: keras.Model) -> int:
@@ -21,10 +27,19 @@ def multiply_adds(model: keras.Model) -> int:
 
     Returns:
         Multiply-adds for one row of the batch. WRN-16-1 on 32x32x3: 26.7 million.
+
+    Raises:
+        ValueError: The model, or one inside it, is subclassed and has no graph. One line.
     """
+    config = _functional(model).get_config()
+    if "layers" not in config:
+        raise ValueError(
+            f"expected a functional or Sequential model, received {model.name!r} ({type(model).__name__}), which has "
+            "no graph of layers; build it with keras.Model(inputs, outputs)"
+        )
     known = {layer.name: layer for layer in model.layers}
     # The config also lists bare operations, such as a slice, which are no layers.
-    entries = [entry for entry in _functional(model).get_config()["layers"] if entry["name"] in known]
+    entries = [entry for entry in config["layers"] if entry["name"] in known]
     return sum(_layer(known[entry["name"]], entry) for entry in entries)
 
 
@@ -41,7 +56,7 @@ def _layer(layer: keras.Layer, entry: dict[str, Any]) -> int:
         return len(calls) * math.prod(layer.cross.dense.kernel.shape)
     if isinstance(layer, keras.layers.Dense):
         return sum(math.prod(shape[1:-1]) * math.prod(layer.kernel.shape) for shape in calls)
-    if type(layer).__name__ in _CONVOLUTIONS:
+    if isinstance(layer, _CONVOLUTIONS):
         return sum(_positions(layer, shape) * math.prod(layer.kernel.shape) for shape in calls)
     return 0
 

@@ -4,7 +4,7 @@ import importlib.util
 import tempfile
 import warnings
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ import numpy as np
 from rocket_keras.columns_by_name import listed
 from rocket_keras.encoding import Encoder
 from rocket_keras.extras import require
-from rocket_keras.graph import inputs_of
+from rocket_keras.graph import input_structure, inputs_of
 from rocket_keras.loadable import check_loadable
-from rocket_keras.onnx_graph import Unwritable, write_onnx
+from rocket_keras.onnx_graph import has_tables
+from rocket_keras.onnx_graph.general import write_any
 from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 from rocket_keras.pair import Pair
+from rocket_keras.ranks import of_rank
 from rocket_keras.serving.ahead import one_row_inputs
 from rocket_keras.serving.artefact import CHECKED_ROWS, Artefact, request_rows, write_artefact
+from rocket_keras.serving.fastest import Choice, Requests, choose
 from rocket_keras.serving.request import USER, raw_columns
 
 TOLERANCE = 1e-5
@@ -32,9 +35,11 @@ def export_light(
     rows: Any = None,
     encoder: Any = None,
     once: Collection[str] = (),
-    fold: bool = False,
+    fold: Choice = False,
     batch_norm: bool = True,
     name: str | None = None,
+    int8: Choice = False,
+    requests: Requests | None = None,
 ) -> Path:
     """Write the light net alone, read it back, and compare its logits with Keras's.
 
@@ -43,8 +48,8 @@ def export_light(
         path: The suffix says the format: `.onnx`, `.keras`, `.tflite` (LiteRT), or none for a SavedModel folder. Batch
             is dynamic, inputs keep their names. A dict of inputs is a list in a `.keras` file, because of such a net
             Keras itself takes the columns of a dict by name, whatever further ones there are. ONNX is written layer by
-            layer, the same graph on every backend; a net with other layers than the zoo's goes through Keras's
-            exporter.
+            layer, the same graph on every backend; a net with other layers than those that are written here, quantised
+            ones of Keras among them, goes through Keras's exporter. LoRA is merged into the weights.
         rows: Inputs to compare on, `(batch, ...)` or a dict of arrays; by default made-up rows (normal floats, ids 0
             and 1).
         encoder: What turns raw values into the net's inputs, as its JSON text or an object with `to_json()`; it goes
@@ -54,17 +59,22 @@ def export_light(
         once: Names of the inputs that a request has once for all its candidates (the user's): ONNX then takes one row
             of them, and computes what follows from them alone once, their part of the first dense layer included.
         fold: Multiply the embedding tables of small vocabularies with their part of the first dense layer ahead of
-            time. ONNX only.
+            time; `"auto"` where that is faster here, by requests that are measured. ONNX only.
         batch_norm: Fold each BatchNorm into the dense layer or convolution beside it. ONNX only.
         name: What an ONNX file calls the net; the model's name otherwise.
+        int8: Write 8-bit weights and activations, whose logits are others; `"auto"` where that is faster here. ONNX
+            only; the file's choices, with what was measured, stand in its metadata (`serving.read_artefact`).
+        requests: What `"auto"` measures with, and what `int8` is calibrated and scored with; by default requests of 200
+            of the `rows`.
 
     Returns:
         The path written. It appears whole or not at all. Of folders it replaces an empty one or a SavedModel, no other.
 
     Raises:
         ValueError: Unknown suffix, a folder that must not be replaced, a format that this backend cannot write, a net
-            that computes in another dtype than float32, an unknown name in `once`, a rewrite of a net or format that
-            has none, or `.keras` of a net with functions or classes that are not registered.
+            that computes in another dtype than float32 or that no exporter can write, an unknown name in `once`, a
+            rewrite of a net or format that has none, too few rows to choose by, or `.keras` of a net with functions or
+            classes that are not registered. One line.
         ImportError: The exporter's package is missing.
         ArithmeticError: What was written differs from Keras by more than 1e-5, relative to logits above 1.
     """
@@ -73,15 +83,18 @@ def export_light(
     if path.suffix not in _FORMATS:
         raise ValueError(f"path must end in one of {sorted(filter(None, _FORMATS))}, or be a folder. Received: {path}.")
     check_place(path)
+    if fold == "auto" or int8:
+        options = {"encoder": encoder, "once": once, "batch_norm": batch_norm, "name": name}
+        return _export_chosen(model, path, rows, fold, int8, requests or Requests(), options)
     write, run = _FORMATS[path.suffix]
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = made_up_rows(model, 7) if rows is None else inputs_of(model, rows)
+    rows = made_up_rows(model, 7) if rows is None else of_ranks(model, inputs_of(model, rows))
     if path.suffix == ".onnx" and isinstance(model.input, list | tuple) and not isinstance(rows, dict):
         named = zip(model.inputs, keras.tree.flatten(rows), strict=True)
         rows = {tensor.name: column for tensor, column in named}
     text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()
     either = _user_inputs(model, text) if path.suffix == ".onnx" and not once else frozenset()
-    rewrites = Rewrites(frozenset(once), fold, batch_norm, either)
+    rewrites = Rewrites(frozenset(once), bool(fold), batch_norm, either)
     rows = _as_one_request(model, path, rows, rewrites)
     # Keras exports only a model that was called once: so the reference comes first.
     expected = keras.ops.convert_to_numpy(model(_for_model(rows), training=False))
@@ -99,6 +112,27 @@ def export_light(
             _compare(path, np.asarray(run(draft, request_rows(one, users))), wanted)
         _add_encoder(name or model.name, draft, path, text, rows, expected, tuple(once))
         _put(draft, path, Path(folder) / "earlier")
+    return path
+
+
+def _export_chosen(
+    model: keras.Model, path: Path, rows: Any, fold: Choice, int8: Choice, requests: Requests, options: dict[str, Any]
+) -> Path:
+    """Export the forms that may be chosen, and put the chosen one in its place."""
+    _check_onnx(path)
+    rows = rows if rows is None else of_ranks(model, inputs_of(model, rows))
+    parts = {part: getattr(requests, part) for part in ("rows", "calibration", "test")}
+    own = {part: x if x is None else of_ranks(model, inputs_of(model, x)) for part, x in parts.items()}
+    requests = replace(requests, **{**own, "rows": rows if own["rows"] is None else own["rows"]})
+    requests.request()  # before anything is written
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+
+        def write(file: str, folded: bool) -> Path:
+            return export_light(model, Path(folder) / file, rows, fold=folded, **options)
+
+        chosen, _ = choose(write, has_tables(model), fold, int8, requests, tuple(options["once"]))
+        chosen.replace(path)
     return path
 
 
@@ -167,14 +201,24 @@ def _user_inputs(model: keras.Model, encoder: str | None) -> frozenset[str]:
 
 def _as_one_request(model: keras.Model, path: Path, rows: Any, rewrites: Rewrites) -> Any:
     """Give all rows the first one's values in the columns that a request has once."""
-    if path.suffix != ".onnx" and (rewrites.once or rewrites.fold):
-        raise ValueError(f"`once` and `fold` are rewrites of ONNX graphs. Received: {path}. Export .onnx.")
+    if rewrites.once or rewrites.fold:
+        _check_onnx(path)
     if not rewrites.once:
         return rows
     if not isinstance(rows, dict) or rewrites.once - set(rows):
         names = sorted(rows) if isinstance(rows, dict) else "one input without a name"
         raise ValueError(f"`once` must name inputs of the net: {names}. Received: {sorted(rewrites.once)}.")
+    if rewrites.once == {tensor.name for tensor in model.inputs}:
+        raise ValueError(
+            "expected `once` to leave an input to the candidates, received all inputs; leave it out: each row of such "
+            "a net is a request's"
+        )
     return _one_user(rows, rewrites.once)
+
+
+def _check_onnx(path: Path) -> None:
+    if path.suffix != ".onnx":
+        raise ValueError(f"`once`, `fold` and `int8` are rewrites of ONNX graphs. Received: {path}. Export .onnx.")
 
 
 def _one_user(rows: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -211,21 +255,21 @@ def made_up_rows(model: keras.Model, count: int, seed: int = 0) -> Any:
             rng.normal(size=shape).astype(tensor.dtype) if is_float else rng.integers(0, 2, shape).astype(tensor.dtype)
         )
 
-    return keras.tree.map_structure(column, model.input)
+    return keras.tree.map_structure(column, input_structure(model))
+
+
+def of_ranks(model: keras.Model, rows: Any) -> Any:
+    """Return rows as NumPy arrays with the ranks of the model's inputs."""
+    if isinstance(rows, dict):
+        shapes = {tensor.name: tensor.shape for tensor in model.inputs}
+        return {k: of_rank(np.asarray(v), shapes[k]) if k in shapes else v for k, v in rows.items()}
+    arrays = [np.asarray(leaf) for leaf in keras.tree.flatten(rows)]
+    ranked = [of_rank(array, tensor.shape) for array, tensor in zip(arrays, model.inputs, strict=True)]
+    return keras.tree.pack_sequence_as(rows, ranked)
 
 
 def _write_onnx(model: keras.Model, draft: Path, rewrites: Rewrites) -> None:
-    if model.compute_dtype != "float32":
-        raise ValueError(f"ONNX export needs a float32 net. Received: compute dtype {model.compute_dtype}.")
-    try:
-        write_onnx(model, draft, rewrites.once, rewrites.fold, rewrites.batch_norm, rewrites.either)
-    except Unwritable as error:
-        if rewrites.once or rewrites.fold:
-            raise ValueError(f"`once` and `fold` need a net of the zoo's layers. Received: {error}.") from error
-        # A net with other layers than the zoo's: Keras's own exporter traces it through the backend.
-        exporter = {"jax": "jax2onnx", "tensorflow": "tf2onnx", "torch": "onnx"}[keras.backend.backend()]
-        require(exporter, keras.backend.backend())
-        model.export(str(draft), format="onnx", verbose=False)
+    write_any(model, draft, rewrites.once, rewrites.fold, rewrites.batch_norm, rewrites.either)
 
 
 def _run_onnx(draft: Path, rows: Any) -> Any:

@@ -41,17 +41,22 @@ def graph_model(model: Any, head: str) -> keras.Model:
     return model
 
 
+def input_structure(model: keras.Model) -> Any:
+    """Return the input tensors of a model as it was built: one, or a list or dict of them."""
+    # The graph of a Rocket or a Fleet is its `joint`, that of a SparseNet its `net`.
+    model = getattr(model, "joint", getattr(model, "net", model))
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+
+
 def inputs_of(model: keras.Model, x: Any) -> Any:
     """Return the columns of a dict that the model takes, by name; other inputs, and those of a model without a graph.
 
     Raises:
         ValueError: A column is missing.
     """
-    # The graph of a Rocket or a Fleet is its `joint`, that of a SparseNet its `net`.
-    graph = getattr(model, "joint", getattr(model, "net", model))
-    if not isinstance(x, dict) or not getattr(graph, "inputs", None):
+    if not isinstance(x, dict) or not getattr(getattr(model, "joint", getattr(model, "net", model)), "inputs", None):
         return x
-    structure = graph.inputs[0] if isinstance(graph, keras.Sequential) else graph.input
+    structure = input_structure(model)
     if isinstance(structure, dict):
         return matched(structure, x, model.name)
     named = _named(structure)

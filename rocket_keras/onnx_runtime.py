@@ -9,6 +9,7 @@ import numpy as np
 
 from rocket_keras.encoding.raw_values import check_int32
 from rocket_keras.extras import require
+from rocket_keras.ranks import of_rank
 
 
 def onnx_session(path: str | Path, threads: int = 1, shared: Mapping[str, Any] | None = None) -> Any:
@@ -73,7 +74,7 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def onnx_feed(session: Any, rows: Any) -> dict[str, np.ndarray]:
-    """Return what the session must be fed with: arrays by input name, in its dtypes.
+    """Return what the session must be fed with: arrays by input name, in its dtypes and ranks.
 
     Raises:
         ValueError: A field of the net is missing in `rows`, or has whole numbers beyond those of the input's type.
@@ -85,11 +86,18 @@ def onnx_feed(session: Any, rows: Any) -> dict[str, np.ndarray]:
         if missing:
             raise ValueError(f"rows must have the net's inputs {sorted(i.name for i in inputs)}. Missing: {missing}.")
         named = [rows[i.name] for i in inputs]
-    arrays = {i.name: np.asarray(value) for i, value in zip(inputs, named, strict=True)}
+    arrays = {i.name: of_rank(np.asarray(value), i.shape) for i, value in zip(inputs, named, strict=True)}
     for value in inputs:
         if numpy_type(value) is np.int32:
             check_int32(value.name, arrays[value.name])
     return {i.name: arrays[i.name].astype(numpy_type(i), copy=False) for i in inputs}
+
+
+def single_row_inputs(session: Any) -> set[str]:
+    """Return the inputs that have one row, whatever the others have; none where all have."""
+    inputs = session.get_inputs()
+    names = {value.name for value in inputs if value.shape[:1] == [1]}
+    return names if len(names) < len(inputs) else set()
 
 
 def numpy_type(value: Any) -> Any:
@@ -98,6 +106,8 @@ def numpy_type(value: Any) -> Any:
 
 
 _NUMPY = {
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
     "tensor(float)": np.float32,
     "tensor(int32)": np.int32,
     "tensor(int64)": np.int64,

@@ -8,7 +8,16 @@ import math
 from typing import Any
 
 from rocket_keras.extras import require
-from rocket_keras.summary import CTR_QUALITIES, NET_NAMES, format_number, is_accuracy, nets_in_order, wilson_interval
+from rocket_keras.summary import (
+    CTR_QUALITIES,
+    NET_NAMES,
+    format_number,
+    is_accuracy,
+    latency_marks,
+    marks_legend,
+    nets_in_order,
+    wilson_interval,
+)
 
 COLOURS = {"base": "#6B7280", "light": "#0072B2", "booster": "#D55E00", "booster_in_rocket": "#E69F00"}
 HINT_COLOUR = "#009E73"
@@ -210,12 +219,13 @@ def _draw_latency(panel: Any, nets: dict[str, dict[str, Any]]) -> None:
         panel.plot([p50, p99], [row, row], color=COLOURS[name], linewidth=2)
         panel.plot([p99], [row], marker="|", markersize=11, markeredgewidth=2, color=COLOURS[name])
         _draw_dot(panel, p50, row, name)
-        _label(panel, p99, row, f"{format_number(p50)} / {format_number(p99)} ms")
+        _label(panel, p99, row, f"{format_number(p50)} / {format_number(p99)} ms{latency_marks(net['latency'])}")
         longest = max(longest, p99)
     panel.set_xlim(0, 1.4 * longest)
     set_title(panel, "Latency")
     batches = sorted({net["latency"]["batch_size"] for net in nets.values() if net["latency"]})
-    panel.set_xlabel(f"ms for a batch of {' or '.join(map(str, batches))}: dot p50, bar p99; lower is better")
+    marks = marks_legend((net["latency"] for net in nets.values()), short=True)
+    panel.set_xlabel(f"ms for a batch of {' or '.join(map(str, batches))}: dot p50, bar p99; lower is better{marks}")
 
 
 def _draw_dot(panel: Any, value: float, row: int, name: str) -> None:

@@ -4,7 +4,7 @@ Numbers get their decimals here and nowhere else, so that the terminal, the page
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard
 
 NET_NAMES = {
@@ -27,7 +27,7 @@ def summary_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
             "parameters": f"{net['parameters']:,}",
             "multiply-adds": f"{net['multiply_adds']:,}",
             "p50 ms": format_number((net["latency"] or {}).get("p50_ms")),
-            "p99 ms": format_number((net["latency"] or {}).get("p99_ms")),
+            "p99 ms": format_number((net["latency"] or {}).get("p99_ms")) + latency_marks(net["latency"]),
             "training s": format_number(net["training_seconds"]),
         }
         for name, net in nets_in_order(metrics).items()
@@ -103,9 +103,57 @@ def _cost_sentences(metrics: dict[str, Any]) -> list[str]:
         f"The light net needs {light['multiply_adds']:,} multiply-adds a row, {ratio:.1f} times fewer than the booster"
     )
     if not (light["latency"] and booster["latency"]):
-        return [f"{cost}."]
+        return [f"{cost}.", *_latency_sentences(metrics)]
     fast, slow = (format_number(net["latency"]["p50_ms"]) for net in (light, booster))
-    return [f"{cost}, and answers a batch of {light['latency']['batch_size']} in {fast} ms against {slow} ms (median)."]
+    answer = f"answers a batch of {light['latency']['batch_size']} in {fast} ms against {slow} ms (median)"
+    return [f"{cost}, and {answer}.", *_latency_sentences(metrics)]
+
+
+def _latency_sentences(metrics: dict[str, Any]) -> list[str]:
+    """What must be known of the latencies: the light net's budget, and which of them not to rely on."""
+    timed = {NET_NAMES[name]: net["latency"] for name, net in nets_in_order(metrics).items() if net["latency"]}
+    said = []
+    light = timed.get(NET_NAMES["light"]) or {}
+    if light.get("budget_ms") is not None:
+        word = {"within": "is within", "over": "is over"}.get(light["decision"], "may be within or over")
+        p99, budget = format_number(light["p99_ms"]), f"{light['budget_ms']:g}"
+        said.append(f"The light net {word} its budget of {budget} ms: its p99 was {p99} ms.")
+    over = [name for name, latency in timed.items() if latency.get("decision") == "over" and latency is not light]
+    if over:
+        said.append(f"Over that budget: {', '.join(over)}.")
+    doubtful = [name for name, latency in timed.items() if is_doubtful(latency)]
+    if doubtful:
+        said.append(
+            f"The latency of {', '.join(doubtful)} was disturbed, so it may be that of something else on this machine: "
+            "run the same command again when it is quiet, or rocket-keras bench."
+        )
+    return said
+
+
+def is_doubtful(latency: Mapping[str, Any] | None) -> bool:
+    """Whether a latency may be that of something else: the machine was busy, or the net had not come to rest."""
+    return latency is not None and bool(latency.get("disturbed") or latency.get("steady") is False)
+
+
+def latency_marks(latency: Mapping[str, Any] | None) -> str:
+    """The marks of a latency in a table, "" for one to rely on that has no budget or meets it."""
+    return "".join(mark for mark, holds, _ in _MARKS if latency and holds(latency))
+
+
+def marks_legend(latencies: Iterable[Mapping[str, Any] | None], short: bool = False) -> str:
+    """What the marks of these latencies mean, "" where there are none; `short` for the label of an axis."""
+    known = [latency for latency in latencies if latency]
+    used = [(mark, text) for mark, holds, text in _MARKS if any(map(holds, known))]
+    if short:
+        return "".join(f"; {mark} {text.partition(':')[0].lower()}" for mark, text in used)
+    return " ".join(f"{mark} {text}." for mark, text in used)
+
+
+_MARKS: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], str], ...] = (
+    ("‡", is_doubtful, "Disturbed: something else ran on the machine, and the latency may be its; measure again"),
+    ("†", lambda latency: latency.get("decision") == "over", "Over the budget"),
+    ("?", lambda latency: latency.get("decision") == "undecided", "Undecided: the time was up before the budget was"),
+)
 
 
 def _caution(base: float, light: float, rows: int, key: str, seed: int) -> str:
@@ -117,17 +165,17 @@ def _caution(base: float, light: float, rows: int, key: str, seed: int) -> str:
 
 
 def latency_note(metrics: dict[str, Any]) -> str:
-    """One sentence with the batch, threads, runtime, requests and processor of the table's latencies."""
+    """Batch, threads, runtime, requests and processor of the table's latencies, and what their marks mean."""
     settings: dict[str, list[str]] = {}
     for name, net in nets_in_order(metrics).items():
         if net["latency"]:
             settings.setdefault(latency_setting(net["latency"], metrics["device"]), []).append(NET_NAMES[name])
     if not settings:
         return "Latency was not measured."
-    if len(settings) == 1:
-        return f"Latency: {next(iter(settings))}."
+    legend = marks_legend(net["latency"] for net in nets_in_order(metrics).values())
     parts = [f"{', '.join(names)}: {setting}" for setting, names in settings.items()]
-    return f"Latency: {'; '.join(parts)}."
+    text = next(iter(settings)) if len(settings) == 1 else "; ".join(parts)
+    return f"Latency: {text}.{f' {legend}' if legend else ''}"
 
 
 def latency_setting(latency: dict[str, Any], training_device: str) -> str:

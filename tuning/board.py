@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from rocket_keras.summary import latency_marks, marks_legend
 from tuning.budget import LatencyBudget
 from tuning.gate import Look
 
@@ -67,6 +68,7 @@ class Board:
             table.add_column(name, justify="left" if name == "candidate" else "right")
         for look in self.looks[-SHOWN:]:
             table.add_row(*map(escape, _cells(look)), style=None if look.feasible else "dim")
+        table.caption = escape(marks_legend(look.measurement.latency for look in self.looks[-SHOWN:])) or None
         minutes, seconds = divmod(int(time.monotonic() - self.begun), 60)
         return Group(table, Text(f"{minutes}:{seconds:02d}  {self.line}"))
 
@@ -75,5 +77,6 @@ def _cells(look: Look) -> list[str]:
     found = look.measurement
     latency = found.latency or {}
     times = [f"{latency[name]:.3f}" if latency else "-" for name in ("p50_ms", "p99_ms")]
+    times[-1] += latency_marks(latency)
     values = " ".join(f"{name}={value}" for name, value in look.values.items())
     return [values, *times, f"{found.share:.2f}", found.decision]

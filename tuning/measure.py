@@ -18,6 +18,7 @@ from rocket_keras.export import made_up_rows
 from rocket_keras.extras import require
 from rocket_keras.graph import inputs_of
 from rocket_keras.onnx_graph import Unwritable, write_onnx
+from rocket_keras.onnx_graph.general import write_any
 from rocket_keras.onnx_runtime import onnx_feed, onnx_session
 from tuning.budget import LatencyBudget
 from tuning.cache import MeasurementCache, key_of
@@ -205,9 +206,9 @@ def write_untrained(model: keras.Model, path: Path) -> None:
     try:
         write_onnx(model, path)
     except Unwritable:
-        # A net with other layers than the zoo's goes through Keras's exporter, which wants it called once.
+        # A net with layers that have no lines of ours goes through Keras's exporter, which wants it called once.
         keras.tree.map_structure(keras.ops.convert_to_numpy, model(made_up_rows(model, 2), training=False))
-        model.export(str(path), format="onnx", verbose=False)
+        write_any(model, path)
 
 
 def write_empty(model: keras.Model, path: Path) -> None:

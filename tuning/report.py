@@ -12,6 +12,7 @@ from typing import Any
 
 from rocket_keras.page import STYLE
 from rocket_keras.plots import COLOURS, FAINT, INK, figure_with_panels, set_title
+from rocket_keras.summary import is_doubtful, latency_marks, marks_legend
 from tuning.budget import LatencyBudget
 
 OVER = "#B91C1C"
@@ -117,6 +118,8 @@ def summary(found: dict[str, Any]) -> str:
         lines.append(
             f"Measured last, in a process of its own: p50 {latency['p50_ms']:.3f} ms, p99 {latency['p99_ms']:.3f} ms."
         )
+        if is_doubtful(latency):
+            lines.append("Something else ran on the machine meanwhile, and the latency may be its: measure again.")
     refused = facts.get("refused", 0)
     lines.append(
         f"{facts['trials']} candidates were trained; {facts['rejected']} were rejected before a training step"
@@ -169,12 +172,14 @@ def _table(found: dict[str, Any]) -> str:
         told = zip(heads[1:], cells, strict=True)
         lines += [f'<td data-column="{escape(head)}">{escape(cell)}</td>' for head, cell in told]
         lines.append("</tr>")
-    return "".join([*lines, "</tbody></table>"])
+    legend = escape(marks_legend(row["latency"] for row in rows))
+    return "".join([*lines, "</tbody></table>", f"<p class=note>{legend}</p>" if legend else ""])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     latency = row["latency"]
     times = [f"{latency[name]:.3f}" if latency else "-" for name in ("p50_ms", "p99_ms")]
+    times[-1] += latency_marks(latency)
     metric = "-" if row["metric"] is None or not math.isfinite(row["metric"]) else f"{row['metric']:.4f}"
     values = " ".join(f"{name}={value}" for name, value in row["values"].items())
     numbers = [

@@ -1,6 +1,7 @@
 """Model cards: what a preset's metadata say, as Markdown."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rocket_keras.compare.summary import paired_difference
@@ -8,16 +9,37 @@ from rocket_keras.compare.summary import paired_difference
 _NAMES = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "accuracy": "accuracy"}
 
 
-def card(metadata: Mapping[str, Any]) -> str:
-    """Return the model card of a pretrained pair.
+def card(metadata: Mapping[str, Any], source: str = "") -> str:
+    """Return the model card of a pair.
 
     Args:
-        metadata: What `Preset.metadata` returns of a preset that `zoo.packing.pack` wrote.
+        metadata: What `Preset.metadata` returns. A section whose facts are not among them, as in a preset of one's own,
+            is left out; other facts stand in a section of their own.
+        source: Where the preset lies, for one without a name.
+
+    Raises:
+        ValueError: A fact has another form than `zoo.packing.pack` writes. One line.
     """
-    lines = [f"# {metadata['name']}", "", *_what(metadata), "", "## Results", "", *_results(metadata), ""]
-    lines += ["## Nets", "", *_nets(metadata), "", "## Training", "", *_training(metadata), ""]
-    lines += ["## Data, licence, limits", "", *_terms(metadata), "", "## Files", "", *_files(metadata)]
-    return "\n".join(lines) + "\n"
+    name = str(metadata.get("name") or source)
+    lines, told = [f"# {name}", "", *_begin(metadata, name)], {"format", "files", "name"}
+    for title, keys, section in _SECTIONS:
+        if all(key in metadata for key in keys):
+            try:
+                lines += ["", f"## {title}", "", *section(metadata)]
+            except (KeyError, TypeError, AttributeError, IndexError) as error:
+                raise ValueError(
+                    f"expected {', '.join(keys)} in the metadata of {name} as zoo pack writes them, received others "
+                    f"({type(error).__name__}: {error}); call them otherwise"
+                ) from error
+            told |= {*keys, *_TOLD_ELSEWHERE}
+    others = {key: value for key, value in metadata.items() if key not in told}
+    if others:
+        lines += ["", "## Further facts", "", *(f"- {key}: {_plain(value)}" for key, value in others.items())]
+    return "\n".join([*lines, "", "## Files", "", *_files(metadata)]) + "\n"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def closed_gap(metadata: Mapping[str, Any], score: str) -> float | None:
@@ -35,20 +57,21 @@ def closed_gap(metadata: Mapping[str, Any], score: str) -> float | None:
     return (means[metadata["method"]] - means["base"]) / way.mean
 
 
-def _what(metadata: Mapping[str, Any]) -> list[str]:
-    row = metadata["results"][metadata["method"]]
+def _begin(metadata: Mapping[str, Any], name: str) -> list[str]:
+    known = all(key in metadata for key in _RESULTS)
+    row = metadata["results"].get(metadata["method"], {}) if known else {}
+    by = f", trained together by {row['title']}: {row['equation']}" if {"title", "equation"} <= row.keys() else ""
     return [
-        f"A light net and its booster, trained together by {row['title']}: {row['equation']}.",
+        f"A light net and its booster{by}.",
         "Only the light net serves.",
         "",
         "```python",
         "import zoo",
         "",
-        f'light = zoo.load_light("{metadata["name"]}")  # the booster\'s file stays closed',
-        f'pair = zoo.load("{metadata["name"]}")',
+        f'light = zoo.load_light("{name}")  # the booster\'s file stays closed',
+        f'pair = zoo.load("{name}")',
         "```",
-        "",
-        verdict(metadata),
+        *(["", verdict(metadata)] if by else []),
     ]
 
 
@@ -100,7 +123,7 @@ def _nets(metadata: Mapping[str, Any]) -> list[str]:
     lines = ["| net | parameters | multiply-adds a row |", "| --- | ---: | ---: |"]
     for head, net in metadata["nets"].items():
         lines.append(f"| {head} | {net['parameters']:,} | {net['multiply_adds']:,} |")
-    latency = metadata["latency"]
+    latency = metadata.get("latency")
     if latency:
         times = f"p50 {latency['p50_ms']:.3f} ms, p99 {latency['p99_ms']:.3f} ms"
         batch = f"batch of {latency['batch_size']}, {latency['threads']} thread"
@@ -133,9 +156,21 @@ def _terms(metadata: Mapping[str, Any]) -> list[str]:
         "",
         f"Terms of the data, which the weights inherit: {metadata['licence']}.",
     ]
-    return [*lines, "", metadata["limits"]] if metadata["limits"] else lines
+    return [*lines, "", metadata["limits"]] if metadata.get("limits") else lines
 
 
 def _files(metadata: Mapping[str, Any]) -> list[str]:
     lines = ["| file | bytes | SHA-256 |", "| --- | ---: | --- |"]
     return lines + [f"| {name} | {file.bytes:,} | `{file.sha256}` |" for name, file in metadata["files"].items()]
+
+
+_RESULTS = ("results", "method", "metric", "seed", "nets")
+_SECTIONS: tuple[tuple[str, tuple[str, ...], Callable[[Mapping[str, Any]], list[str]]], ...] = (
+    ("Results", _RESULTS, _results),
+    ("Nets", ("nets",), _nets),
+    ("Training", ("recipe", "trained", "factor", "paper"), _training),
+    ("Data, licence, limits", ("data", "licence"), _terms),
+)
+"""Each section with the facts that it needs."""
+_TOLD_ELSEWHERE = ("latency", "limits", "packed")
+"""Facts that stand in one of the sections, or are of no use to a reader."""

@@ -22,6 +22,7 @@ from zoo.preset import File, save_preset
 
 PREDICT_BATCH = 2048
 TOLD_METHODS = ("base", "booster", "kd")
+_NEEDED = {"entry", "methods", "complete", "seeds", "metric", "dataset", "recipe"}
 
 
 def pack(entry: Entry, run: Path, folder: Path, data_dir: Path | None = None) -> dict[str, File]:
@@ -97,6 +98,8 @@ def _finished(entry: Entry, run: Path) -> dict[str, Any]:
             f"{entry.short or entry.name} --methods base,booster,kd,{entry.method} --out {run}"
         )
     result = json.loads(path.read_text(encoding="utf-8"))
+    if absent := sorted(_NEEDED - set(result)):
+        raise ValueError(f"expected the compare.json of a comparison in {run}, received one without {absent[0]!r}")
     if result["entry"] != entry.name:
         raise ValueError(f"expected a comparison of {entry.name!r} in {run}, received one of {result['entry']!r}")
     missing = [name for name in ("base", "booster", entry.method) if name not in result["methods"]]

@@ -14,6 +14,7 @@ from rocket_keras.encoding import Encoder
 from rocket_keras.export import made_up_rows
 from rocket_keras.graph import inputs_of
 from zoo.entries import get_entry
+from zoo.entry import Entry
 from zoo.image_scale import encoder_from_json
 from zoo.loading import open_preset
 from zoo.preset import ENCODER
@@ -60,7 +61,8 @@ class Served:
             raise ValueError(
                 f"expected a net over raw columns, received {self.name}; shape requests of click nets alone"
             )
-        fields = [f for f in encoder.fields if f.name in self.model.input]
+        names = {tensor.name for tensor in self.model.inputs}
+        fields = [f for f in encoder.fields if f.name in names]
         unknown = sorted(set(columns) - {f.column for f in fields})
         chosen = tuple(f.name for f in fields if f.side == side or f.column in columns)
         if unknown:
@@ -82,13 +84,13 @@ def served_light(source: str, data_dir: Path | None, made_up: bool, rows: int, i
         instead: What to do, other than to ask for fewer rows, where the test split has fewer than a request.
 
     Raises:
-        KeyError, ValueError: As `zoo.load`, or the test split has fewer rows than a request.
+        KeyError, ValueError: As `zoo.load`; the test split has fewer rows than a request, or is none of the zoo's.
         FileNotFoundError: The data set is missing. One line: what to fetch, from where to where.
     """
     name, seed, model, encoder, nets = _light(source)
     if made_up:
         return Served(name, model, _made_up(model, encoder, rows), "made-up rows", encoder, nets)
-    data = get_entry(name).plan(data_dir, seed).data
+    data = entry_of(source, name, instead).plan(data_dir, seed).data
     test = data.test
     if len(test) < rows:
         raise ValueError(
@@ -98,31 +100,67 @@ def served_light(source: str, data_dir: Path | None, made_up: bool, rows: int, i
     return Served(name, model, inputs_of(model, test.x), f"{len(test):,} test rows", encoder, nets, data)
 
 
+def entry_of(source: str | Path, name: Any, instead: str = "") -> Entry:
+    """Return the entry that a preset or launch is of.
+
+    Raises:
+        ValueError: It is of none. One line.
+    """
+    try:
+        return get_entry(str(name))
+    except KeyError as error:
+        raise ValueError(
+            f"expected a net of an entry of the zoo, whose data set is known, received {source}, a preset of one's own"
+            + (f"; {instead}" if instead else "")
+        ) from error
+
+
 def _light(source: str) -> tuple[str, int, keras.Model, str | None, Mapping[str, Any]]:
     """Return the name of the entry, the seed of its data, the net, its encoder, and what is known of all nets."""
     run = Path(source)
     if (run / METRICS).is_file():
-        facts = json.loads((run / METRICS).read_text(encoding="utf-8"))
+        name, seed, nets = _launched(run / METRICS)
         encoder = (run / ENCODER).read_text(encoding="utf-8") if (run / ENCODER).is_file() else None
         model = unlisted(keras.models.load_model(run / LIGHT, compile=False))
-        return facts["entry"], facts["seed"], model, encoder, facts["nets"]
+        return name, seed, model, encoder, nets
     preset = open_preset(source)
     metadata = preset.metadata()
-    results, method = metadata["results"], metadata["method"]
-    nets = {net: results[name] for net, name in (("base", "base"), ("light", method), ("booster", "booster"))}
-    test = {
-        net: {"test": {metric: spread["mean"] for metric, spread in row["test"].items()}, "latency": row["latency"]}
-        for net, row in nets.items()
-    }
     encoder = preset.encoder() if ENCODER in metadata["files"] else None
-    return metadata["name"], metadata["seed"], preset.light(), encoder, test
+    # A preset of one's own may have no name, and a seed of another thing.
+    name, seed = str(metadata.get("name") or source), metadata.get("seed", 0)
+    return name, seed if isinstance(seed, int) else 0, preset.light(), encoder, _known_nets(metadata)
+
+
+def _launched(path: Path) -> tuple[str, int, Mapping[str, Any]]:
+    """Return the entry, the seed and the nets of a launch."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return str(facts["entry"]), int(facts["seed"]), dict(facts["nets"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"expected the {METRICS} of a finished launch in {path.parent}, received something else "
+            f"({type(error).__name__}: {error}); run rocket-keras launch again"
+        ) from error
+
+
+def _known_nets(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return scores and latency of the nets whose results a preset has: none of a preset of one's own."""
+    results = metadata.get("results")
+    names = {"base": "base", "light": metadata.get("method"), "booster": "booster"}
+    found = {}
+    for net, name in names.items():
+        row = results.get(name) if isinstance(results, Mapping) else None
+        if isinstance(row, Mapping) and isinstance(row.get("test"), Mapping):
+            test = {metric: spread["mean"] for metric, spread in row["test"].items() if "mean" in spread}
+            found[net] = {"test": test, "latency": row.get("latency")}
+    return found
 
 
 def _made_up(model: keras.Model, encoder: str | None, count: int) -> Any:
     """Return made-up rows, with ids from the whole vocabularies where they are known."""
     rows = made_up_rows(model, count)
     known = encoder_from_json(encoder) if encoder else None
-    if isinstance(known, Encoder):
+    if isinstance(known, Encoder) and isinstance(rows, dict):
         rng = np.random.default_rng(0)
         sizes = {f.name: f.size for f in known.fields if hasattr(f, "size")}
         for name in set(rows) & set(sizes):

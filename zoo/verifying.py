@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from rocket_keras.pair import HEADS
-from zoo.entries import get_entry
 from zoo.loading import open_preset
 from zoo.packing import net_scores
+from zoo.serving import entry_of
 
 TOLERANCE = 1e-4
 
@@ -22,17 +22,24 @@ def verify(source: str | Path, data_dir: Path | None = None) -> list[dict[str, A
         One dict a net and score: `net`, `score`, `card`, `found`, `holds` (they differ by at most 1e-4).
 
     Raises:
-        KeyError, ValueError: As `zoo.load`.
+        KeyError, ValueError: As `zoo.load`; or the preset has no scores, or is of no entry.
         FileNotFoundError: The data set is missing. One line: what to fetch, from where to where.
     """
     preset = open_preset(source)
     metadata = preset.metadata()
-    pair = preset.pair()
-    data = get_entry(metadata["name"]).plan(data_dir, metadata["seed"]).data
-    rows = []
-    for head in HEADS:
+    try:
+        cards = {head: dict(metadata["nets"][head]["test"]) for head in HEADS}
+        name, seed = metadata["name"], int(metadata["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected the test scores of both nets in the preset {source}, received none ({type(error).__name__}: "
+            f"{error}); verify what zoo pack wrote"
+        ) from error
+    data = entry_of(source, name, "verify what zoo pack wrote").plan(data_dir, seed).data
+    pair, rows = preset.pair(), []
+    for head, card in cards.items():
         found = net_scores(getattr(pair, head), data.test)
-        for name, said in metadata["nets"][head]["test"].items():
+        for name, said in card.items():
             holds = abs(found[name] - said) <= TOLERANCE
             rows.append({"net": head, "score": name, "card": said, "found": found[name], "holds": holds})
     return rows

@@ -10,8 +10,6 @@ import typer
 from rocket_keras.cli.app import DataDir, app, note
 
 SUFFIXES = {"onnx": ".onnx", "keras": ".keras", "litert": ".tflite", "saved_model": ""}
-LEAST_GAIN = 1.02
-"""How many times faster a rewrite must be to be taken."""
 
 
 @app.command()
@@ -39,6 +37,8 @@ def export(
 ) -> None:
     """Write the light net with its preprocessing, compared with Keras to 1e-5 before it is called done."""
     from rocket_keras.export import check_place, export_light
+    from rocket_keras.onnx_runtime import onnx_session
+    from rocket_keras.serving import read_artefact
     from zoo.serving import served_light
 
     if kind not in SUFFIXES:
@@ -56,7 +56,10 @@ def export(
     if kind != "onnx":
         export_light(net.model, path, net.sample, net.encoder)
     else:
-        told |= _write(net, path, user, fold, batch_norm, int8, candidates, threads)
+        options: dict[str, Any] = {"encoder": net.encoder, "once": user, "batch_norm": batch_norm, "name": net.name}
+        how: dict[str, Any] = {"fold": "auto" if fold is None else fold, "int8": "auto" if int8 else False}
+        export_light(net.model, path, net.sample, **options, **how, requests=_requests(net, int8, candidates, threads))
+        told |= read_artefact(onnx_session(path), path).choices or {"fold": bool(fold)}
     told["bytes"] = sum(f.stat().st_size for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file())
     if as_json:
         print(json.dumps(told))
@@ -84,70 +87,17 @@ def _path(out: Path | None, kind: str) -> Path:
     )
 
 
-def _write(
-    net: Any, path: Path, once: tuple, fold: bool | None, batch_norm: bool, int8: bool, candidates: int, threads: int
-) -> dict[str, Any]:
-    """Write the ONNX file; return what was measured and chosen."""
-    import shutil
-    import tempfile
-
-    import keras
-
-    from rocket_keras.export import export_light
-    from rocket_keras.onnx_graph import has_tables
-    from rocket_keras.serving.fastest import medians_ms
-
-    told: dict[str, Any] = {}
-    request = keras.tree.map_structure(lambda column: column[:candidates], net.rows)
-    with tempfile.TemporaryDirectory() as folder:
-
-        def written(file: str, folded: bool) -> Path:
-            rewrites: dict[str, Any] = {"once": once, "fold": folded, "batch_norm": batch_norm}
-            return export_light(net.model, Path(folder) / file, net.sample, net.encoder, **rewrites, name=net.name)
-
-        if fold is None and has_tables(net.model):
-            files = [written("looked_up.onnx", False), written("folded.onnx", True)]
-            looked_up, folded = told["fold_ms"] = medians_ms(files, request, once, threads)
-            fold = folded * LEAST_GAIN < looked_up
-        told["fold"] = bool(fold)
-        chosen = written("light.onnx", told["fold"])
-        if int8:
-            chosen = _in_eight_bits(net, chosen, request, once, threads, told)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Beside its place first: a service may watch the file, and takes a whole one or none.
-        shutil.copyfile(chosen, draft := path.with_name(f".{path.name}.part"))
-        draft.replace(path)
-    return told
-
-
-def _in_eight_bits(net: Any, file: Path, request: Any, once: tuple, threads: int, told: dict[str, Any]) -> Path:
-    """Return the net in 8-bit integers where it is faster, else the file as it was; tell what it costs."""
-    from rocket_keras.graph import inputs_of
-    from rocket_keras.serving.fastest import medians_ms
-    from rocket_keras.serving.quantise import quantise
-
-    small = file.with_name("int8.onnx")
-    quantise(file, small, inputs_of(net.model, net.data.validation.x), once)
-    told["int8_ms"] = medians_ms([file, small], request, once, threads)
-    told["int8_scores"] = {name: _scores(net, one, once) for name, one in (("float32", file), ("int8", small))}
-    told["int8"] = told["int8_ms"][1] * LEAST_GAIN < told["int8_ms"][0]
-    return small if told["int8"] else file
-
-
-def _scores(net: Any, file: Path, once: tuple) -> Mapping[str, float]:
-    """Return the file's scores on the test split; a graph shaped for requests is asked row by row."""
-    import numpy as np
-
-    from rocket_keras.graph import inputs_of
+def _requests(net: Any, int8: bool, candidates: int, threads: int) -> Any:
+    """Return what is measured: real rows, and with --int8 the splits that calibrate and score."""
+    from rocket_keras import Requests
     from rocket_keras.launch.scoring import score
-    from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
 
-    session, test = onnx_session(file), net.data.test
-    feed = onnx_feed(session, inputs_of(net.model, test.x))
-    step = 1 if once else 2048
-    parts = range(0, len(test), step)
-    logits = [onnx_run(session, {name: column[i : i + step] for name, column in feed.items()}) for i in parts]
-    return score(np.concatenate(logits).astype("float64"), test)
+    if not int8:
+        return Requests(net.rows, candidates, threads)
+    test = net.data.test
+    return Requests(
+        net.rows, candidates, threads, net.data.validation.x, test.x, score=lambda logits: score(logits, test)
+    )
 
 
 def _lines(told: Mapping[str, Any]) -> list[str]:

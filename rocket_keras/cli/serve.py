@@ -43,5 +43,6 @@ def _exported(source: str, folder: Path) -> Path:
     from zoo.serving import served_light
 
     net = served_light(source, None, made_up=True, rows=64)
-    once = net.inputs_of_side("user")
+    user = net.inputs_of_side("user")
+    once = user if len(user) < len(net.model.inputs) else ()  # where all are the user's, each row is a request's
     return export_light(net.model, folder / "light.onnx", net.sample, net.encoder, once, name=net.name)

@@ -45,7 +45,7 @@ def show(
         files = {name: vars(file) for name, file in metadata["files"].items()}
         print(json.dumps({**metadata, "files": files}))
     else:
-        print(card(metadata), end="")
+        print(card(metadata, source), end="")
 
 
 @zoo_app.command()

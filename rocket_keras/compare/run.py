@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +19,7 @@ from rocket_keras.compare.trials import check_trials, group_features, missing_cl
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
 from rocket_keras.json_file import write_json
-from rocket_keras.latency import measure_latency
+from rocket_keras.latency import Latency, measure_each
 from rocket_keras.launch.provenance import git_commit, plan_facts
 from rocket_keras.launch.recipe import Plan
 from rocket_keras.launch.run_folder import claim
@@ -182,28 +181,23 @@ def _stage_words(job: Job, plan: Plan) -> str:
 
 
 def _add_costs(comparison: Comparison, rows: dict[str, Any], factors: Mapping[str, float]) -> None:
-    """Count and time each method's net; nets of one architecture are measured once."""
+    """Count and time each method's net; nets of one graph are measured once."""
     plan, seed = comparison.plan(comparison.seeds[0]), comparison.seeds[0]
-    known: dict[str, dict[str, Any]] = {}
+    known: dict[str, Latency] = {}
     for method in comparison.methods:
         job = final_job(method, seed, factor_of(method, factors))
         if comparison.result(job) is None:
             rows[method.name] |= {"latency": None, "parameters": None, "multiply_adds": None}
             continue
         net = finished_net(plan, job, comparison.root, method.net)
-        shape = json.dumps([[type(x).__name__, x.get_config().get("units")] for x in net.layers]) + str(
-            net.count_params()
-        )
-        if shape not in known:
-            known[shape] = {
-                **_latency(comparison, net, method.name),
-                "parameters": sum(math.prod(v.shape) for v in net.trainable_variables),
-                "multiply_adds": multiply_adds(net),
-            }
-        rows[method.name] |= known[shape]
+        rows[method.name] |= {
+            **_latency(comparison, net, method.name, known),
+            "parameters": sum(math.prod(v.shape) for v in net.trainable_variables),
+            "multiply_adds": multiply_adds(net),
+        }
 
 
-def _latency(comparison: Comparison, net: keras.Model, name: str) -> dict[str, Any]:
+def _latency(comparison: Comparison, net: keras.Model, name: str, known: dict[str, Latency]) -> dict[str, Any]:
     """Measure an exported net; a net that cannot be exported faithfully has no latency, and the reason is told."""
     plan = comparison.plan(comparison.seeds[0])
     test = plan.data.test
@@ -211,5 +205,5 @@ def _latency(comparison: Comparison, net: keras.Model, name: str) -> dict[str, A
         file = export_light(net, comparison.root / "latency" / f"{name}.onnx", test.rows(slice(min(len(test), 64))).x)
     except ArithmeticError as error:
         return {"latency": None, "latency_missing": str(error)}
-    latency = measure_latency(file, plan.recipe.serving_batch, rows=test.x)
-    return {"latency": dataclasses.asdict(latency)}
+    found = measure_each({name: file}, known, batch_size=plan.recipe.serving_batch, rows=test.x)
+    return {"latency": dataclasses.asdict(found[name])}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rocket_keras.compare.summary import METRIC_NAMES, Difference, Row, Spread, quality_text, rows
-from rocket_keras.summary import MISSING, format_number, latency_setting
+from rocket_keras.summary import MISSING, format_number, latency_marks, latency_setting, marks_legend
 
 TITLE_WIDTH = 21
 GAP = 2
@@ -24,7 +24,10 @@ def table_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
         ImportError: SciPy is not installed.
     """
     metric = result["metric"]
-    lines = [{title: text(row) for title, text in _columns(metric).items()} for row in rows(result)]
+    found = rows(result)
+    lines = [{title: text(row) for title, text in _columns(metric).items()} for row in found]
+    for line, row in zip(lines, found, strict=True):
+        line["p99 ms"] += latency_marks(result["methods"][row.method].get("latency"))
     empty = {title for title in (lines[0] if lines else ()) if all(line[title] == MISSING for line in lines)}
     return [{title: text for title, text in line.items() if title not in empty} for line in lines]
 
@@ -102,7 +105,9 @@ def _uneven(result: Mapping[str, Any]) -> str:
 def _latencies(result: Mapping[str, Any]) -> str:
     timed = [method["latency"] for method in result["methods"].values() if method.get("latency")]
     settings = dict.fromkeys(latency_setting(latency, result["device"]) for latency in timed)
-    return f"Latency of the exported net: {'; '.join(settings)}." if settings else "Latency was not measured."
+    legend = marks_legend(timed)
+    text = f"Latency of the exported net: {'; '.join(settings)}.{f' {legend}' if legend else ''}"
+    return text if settings else "Latency was not measured."
 
 
 def print_comparison(result: Mapping[str, Any], console: Any) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import platform
 import time
 from pathlib import Path
 
@@ -17,16 +16,6 @@ NOISY = 1.5
 """How many times slower than at its best the reference may become before the measurement is called disturbed."""
 TAKEN_AWAY = 0.005
 """Share of the requests in which the core was taken away, above which it is: half of what a p99 leaves out."""
-
-
-def processor() -> str:
-    """Name the processor, as the operating system does."""
-    listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        for line in listing.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def governor() -> str | None:

@@ -13,9 +13,10 @@ import numpy as np
 
 from rocket_keras.export import export_light, made_up_rows
 from rocket_keras.extras import require
-from rocket_keras.latency.machine import Neighbours, governor, load, processor
+from rocket_keras.latency.machine import Neighbours, governor, load
 from rocket_keras.latency.quantiles import PARTS, Interval, decided, interval
-from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session
+from rocket_keras.onnx_runtime import onnx_feed, onnx_run, onnx_session, single_row_inputs
+from rocket_keras.processor import processor
 
 LOOK_EVERY = 20
 """Requests between two times of the reference."""
@@ -111,7 +112,8 @@ def measure_latency(
             `{"p50_ms": 1.0, "p99_ms": 2.0}`; see `Latency.decision`.
         threads: Threads of ONNX Runtime.
         rows: Inputs to draw requests from, arrays of at least `batch_size` rows; made-up rows for a Keras model
-            otherwise.
+            otherwise. Of an input that a file takes once a request, such as the user's, a request has its first row's
+            value; such an array may also have one row for all requests.
         requests: Requests that count, or those of the first look where there is a budget. Below 368 of them nothing
             bounds a p99 from above.
         warm_up: Requests of a block before that; there are blocks until two medians agree, five at most (see
@@ -260,10 +262,23 @@ def _enough(
 
 
 def _requests(session: Any, rows: Any, batch_size: int) -> list[dict[str, np.ndarray]]:
-    """Cut rows into at most 64 requests of `batch_size`."""
-    feed = onnx_feed(session, rows)
-    available = len(next(iter(feed.values())))
+    """Cut rows into at most 64 requests of `batch_size`.
+
+    What a request has once, the file's inputs of one row, is that of the request's first row.
+    """
+    feed, once = onnx_feed(session, rows), single_row_inputs(session)
+    counts = {name: len(column) for name, column in feed.items() if name not in once or len(column) > 1}
+    available = min(counts.values(), default=1)
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"expected columns of one length in `rows`, received {counts}; give a row for each candidate")
     if available < batch_size:
         raise ValueError(f"rows must hold at least one request of {batch_size} rows. Received: {available} rows.")
+
+    def cut(name: str, column: np.ndarray, start: int) -> np.ndarray:
+        if name in once:
+            start = min(start, len(column) - 1)
+            return np.ascontiguousarray(column[start : start + 1])
+        return np.ascontiguousarray(column[start : start + batch_size])
+
     starts = range(0, available - batch_size + 1, batch_size)[:64]
-    return [{k: np.ascontiguousarray(v[s : s + batch_size]) for k, v in feed.items()} for s in starts]
+    return [{name: cut(name, column, start) for name, column in feed.items()} for start in starts]

@@ -8,7 +8,7 @@ import numpy as np
 
 from rocket_keras.latency.measure import Latency
 from rocket_keras.plots import COLOURS, INK, figure_with_panels, set_title
-from rocket_keras.summary import NET_NAMES, format_number
+from rocket_keras.summary import NET_NAMES, format_number, latency_marks, marks_legend
 
 _OVER = "#B91C1C"
 _WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1}
@@ -21,6 +21,7 @@ class Point(NamedTuple):
     quality: float
     p50_ms: float
     p99_ms: float
+    marks: str
 
 
 def plane_figure(nets: Mapping[str, Mapping[str, Any]], budget_ms: float | None = None) -> Any:
@@ -41,12 +42,13 @@ def plane_figure(nets: Mapping[str, Mapping[str, Any]], budget_ms: float | None 
         latency, scores = (nets.get(name, {}).get(key) or {} for key in ("latency", "test"))
         metric = next((key for key in _QUALITIES if math.isfinite(scores.get(key) or math.nan)), metric)
         if latency and metric in scores:
-            points[name] = Point(scores[metric], latency["p50_ms"], latency["p99_ms"])
+            points[name] = Point(scores[metric], latency["p50_ms"], latency["p99_ms"], latency_marks(latency))
             threads = "1 thread" if latency["threads"] == 1 else f"{latency['threads']} threads"
             settings.add(f"{latency['batch_size']} rows, {threads}, {latency['runtime']}")
     if len(settings) != 1:
         return None
-    return _plane(points, _QUALITIES[metric], settings.pop(), budget_ms)
+    marks = marks_legend((net.get("latency") for net in nets.values()), short=True)
+    return _plane(points, _QUALITIES[metric], f"{settings.pop()}: dot p50, bar p99{marks}", budget_ms)
 
 
 def _plane(points: Mapping[str, Point], metric: str, setting: str, budget_ms: float | None) -> Any:
@@ -60,6 +62,7 @@ def _plane(points: Mapping[str, Point], metric: str, setting: str, budget_ms: fl
         beside = {"xytext": (0, 9), "textcoords": "offset points", "ha": "right" if right else "left", "va": "bottom"}
         text = (
             f"{NET_NAMES[name]}: {point.quality:.4f}, {format_number(point.p50_ms)} / {format_number(point.p99_ms)} ms"
+            f"{point.marks}"
         )
         place = (point.p99_ms if right else point.p50_ms, point.quality)
         panel.annotate(text, place, fontsize=9, color=INK, bbox=_WHITE, **beside)
@@ -74,7 +77,7 @@ def _plane(points: Mapping[str, Point], metric: str, setting: str, budget_ms: fl
     if budget_ms is not None:
         _draw_budget(panel, budget_ms)
     set_title(panel, "Quality against latency", 16 if budget_ms else 8)
-    panel.set_xlabel(f"ms for {setting}: dot p50, bar p99")
+    panel.set_xlabel(f"ms for {setting}")
     panel.set_ylabel(f"test {metric}")
     return figure
 

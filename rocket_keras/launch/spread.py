@@ -9,6 +9,8 @@ from rich.table import Table
 
 from rocket_keras.json_file import write_json
 
+_WORST = ("disturbed", "slowdown", "interruptions")
+
 
 def spread(answers: list[dict[str, Any]], path: Path) -> dict[str, Any]:
     """Put the test scores of several seeds together and write them.
@@ -39,12 +41,20 @@ def spread(answers: list[dict[str, Any]], path: Path) -> dict[str, Any]:
 
 
 def _median_latency(latencies: list[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """Return the first latency with each percentile's median over the seeds: one noisy second must not decide."""
+    """Return the first latency with each percentile's median over the seeds: one noisy second must not decide.
+
+    Where it was disturbed at one seed, over the budget or undecided, it says so.
+    """
     measured = [latency for latency in latencies if latency]
     if not measured:
         return None
     percentiles = ("p50_ms", "p95_ms", "p99_ms")
-    return {**measured[0], **{key: float(np.median([m[key] for m in measured])) for key in percentiles}}
+    worst = {key: max((m[key] for m in measured if m.get(key)), default=measured[0].get(key)) for key in _WORST}
+    decisions = [m.get("decision") for m in measured]
+    worst["decision"] = next((word for word in ("over", "undecided") if word in decisions), decisions[0])
+    worst["steady"] = False if any(m.get("steady") is False for m in measured) else measured[0].get("steady")
+    known = {key: value for key, value in worst.items() if key in measured[0]}
+    return {**measured[0], **{key: float(np.median([m[key] for m in measured])) for key in percentiles}, **known}
 
 
 def print_spread(summary: dict[str, Any], console: Console) -> None:

@@ -1,7 +1,8 @@
 """The ONNX graph of a Keras net, written straight from its functional graph: one graph on every backend.
 
 `keras.Model.export` traces a net through its backend, which takes seconds and gives another graph on each. Here every
-layer is a few lines. Nets with layers that have none go the general way.
+layer is a few lines, chosen by its class itself: a class of the user's that has the name of a layer, or inherits from
+one, is another layer. Nets with layers that have no lines here go the general way.
 """
 
 from collections.abc import Collection
@@ -12,18 +13,22 @@ import keras
 
 from rocket_keras.extras import require
 from rocket_keras.onnx_graph.batch_norm import fold_batch_norms
-from rocket_keras.onnx_graph.columns import COLUMN_LAYERS
-from rocket_keras.onnx_graph.dense import DENSE_LAYERS, TAKE_PARTS
-from rocket_keras.onnx_graph.graph import USER_BATCH, Graph, Parts, Unwritable
+from rocket_keras.onnx_graph.columns import COLUMN_LAYERS, TABLES
+from rocket_keras.onnx_graph.dense import DENSE_LAYERS, MOVE_VALUES, TAKE_PARTS
+from rocket_keras.onnx_graph.graph import USER_BATCH, Graph, Parts, Unwritable, Value
 from rocket_keras.onnx_graph.images import IMAGE_LAYERS
+from rocket_keras.onnx_graph.operations import OPERATIONS
+from rocket_keras.onnx_graph.plain import check_plain, other_float
 from rocket_keras.onnx_graph.sides import split_by_side
-from rocket_keras.onnx_graph.walk import run_graph
+from rocket_keras.onnx_graph.walk import has_own_call, run_graph
 
-__all__ = ["USER_BATCH", "Unwritable", "has_tables", "write_onnx"]
+__all__ = ["USER_BATCH", "Unwritable", "has_tables", "other_float", "write_onnx"]
 
 LARGEST = 2**31 - 1
 """Bytes of a protobuf message, and so of an ONNX file that holds its weights."""
-WRITERS = {**DENSE_LAYERS, **COLUMN_LAYERS, **IMAGE_LAYERS}
+TAKE_IDS = frozenset({*COLUMN_LAYERS, keras.layers.Embedding})
+"""Layers whose writers take whole numbers."""
+WRITERS: dict[type, Any] = {**DENSE_LAYERS, **COLUMN_LAYERS, **IMAGE_LAYERS, **OPERATIONS}
 
 
 def write_onnx(
@@ -53,6 +58,8 @@ def write_onnx(
         ImportError: The package onnx is missing.
     """
     onnx = require("onnx", "serve")
+    if has_own_call(model):
+        raise Unwritable(f"the model {model.name!r} ({type(model).__name__}), which has a call of its own")
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not getattr(model, "inputs", None):
@@ -80,7 +87,7 @@ def _written(model: keras.Model, graph: Graph, path: Path, batch_norm: bool) -> 
 
 def has_tables(model: keras.Model) -> bool:
     """Return whether a net looks ids up in a table that may be folded."""
-    return any(type(layer).__name__ in ("CategoricalEmbedding", "SparseEmbedding") for layer in model.layers)
+    return any(type(layer) in TABLES for layer in model.layers)
 
 
 def _check_size(graph: Graph, path: Path) -> None:
@@ -93,18 +100,40 @@ def _check_size(graph: Graph, path: Path) -> None:
         )
 
 
-def _call(graph: Graph, layer: keras.Layer, *args: object, **kwargs: object) -> object:
-    """Write one call of a layer, or of a net inside the net."""
+def _call(graph: Graph, layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Write one call of a layer or operation, or of a net inside the net."""
+    if kwargs.get("training"):
+        raise Unwritable(f"the layer {layer.name!r}, which is called with training=True")
     kwargs = {key: value for key, value in kwargs.items() if value is not None and key != "training"}
     if "mask" in kwargs:
         raise Unwritable(f"the mask of the layer {layer.name!r}")
     if isinstance(layer, keras.Model):
-        values = keras.tree.flatten(args[0])
-        (output,) = run_graph(layer, values, lambda inner, *a, **k: _call(graph, inner, *a, **k))
-        return output
-    writer = WRITERS.get(type(layer).__name__)
+        return _call_net(graph, layer, args, kwargs)
+    writer = WRITERS.get(type(layer))
     if writer is None:
         raise Unwritable(f"the layer {layer.name!r} ({type(layer).__name__})")
-    if type(layer).__name__ not in TAKE_PARTS:
+    check_plain(layer)
+    if type(layer) not in TAKE_PARTS:
         args = keras.tree.map_structure(lambda value: graph.joined(value) if isinstance(value, Parts) else value, args)
+    if type(layer) not in TAKE_IDS:
+        args = _as_floats(graph, layer, args)
     return writer(graph, layer, *args, **kwargs)
+
+
+def _as_floats(graph: Graph, layer: Any, args: Any) -> Any:
+    """Return the arguments in float32; as they are for a layer that moves values alone and gets no other type."""
+    values = [value for value in keras.tree.flatten(args) if isinstance(value, Value | Parts)]
+    if type(layer) in MOVE_VALUES and not any(isinstance(v, Parts) or graph.is_float32(v) for v in values):
+        return args
+    return keras.tree.map_structure(lambda v: graph.as_float32(v) if isinstance(v, Value) else v, args)
+
+
+def _call_net(graph: Graph, net: keras.Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    values = keras.tree.flatten(args)
+    ranks = [len(tensor.shape) for tensor in getattr(net, "inputs", None) or ()]
+    if has_own_call(net) or kwargs or ranks != [len(value.shape) for value in values]:
+        raise Unwritable(f"the call of the net {net.name!r} ({type(net).__name__})")
+    outputs = run_graph(net, values, lambda inner, *a, **k: _call(graph, inner, *a, **k))
+    if len(outputs) != 1:
+        raise Unwritable(f"the net {net.name!r} of {len(outputs)} outputs")
+    return outputs[0]

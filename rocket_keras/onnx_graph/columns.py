@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from rocket_keras import layers
 from rocket_keras.onnx_graph.dense import batch_norm_factors, clipped, numbers, reshaped, scalar, summed
 from rocket_keras.onnx_graph.graph import Graph, Lookup, Parts, Value
+from rocket_keras.onnx_graph.plain import check_plain
 
 FOLDED_IDS = 1000
 """Ids of a field above which its table is not folded: the products would not stay in the processor's cache."""
@@ -99,7 +101,8 @@ def feature_cross(graph: Graph, layer: Any, values: list[Value]) -> Value:
     """Write `x0 * (W x + b) + x`."""
     x0, x = values
     dense = layer.cross.dense
-    weights = [graph.weight(numbers(v), v.path) for v in (dense.kernel, dense.bias)]
+    check_plain(dense)
+    weights = [graph.weight(numbers(getattr(dense, name)), f"{dense.path}/{name}") for name in ("kernel", "bias")]
     crossed = graph.node("Mul", [x0, graph.node("Gemm", [x, *weights], x.shape)], x.shape)
     return graph.node("Add", [crossed, x], x.shape)
 
@@ -139,7 +142,7 @@ def _table_rows(graph: Graph, layer: Any, ids: Value, fields: Sequence[int]) -> 
 
 
 def _is_sparse(layer: Any) -> bool:
-    return type(layer).__name__ == "SparseEmbedding"
+    return isinstance(layer, layers.SparseEmbedding)
 
 
 def _inside(graph: Graph, layer: Any, ids: Value, fields: Sequence[int]) -> Value:
@@ -189,12 +192,14 @@ def _unsqueezed(graph: Graph, x: Value, axis: int) -> Value:
     return graph.node("Unsqueeze", [x, axes], (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
-COLUMN_LAYERS: dict[str, Callable[..., Value | Parts]] = {
-    "CategoricalEmbedding": categorical_embedding,
-    "Dice": dice,
-    "FactorizationMachine": factorization_machine,
-    "FeatureCross": feature_cross,
-    "MaskedMean": masked_mean,
-    "SparseEmbedding": categorical_embedding,
-    "SparseLinear": sparse_linear,
+COLUMN_LAYERS: dict[type, Callable[..., Value | Parts]] = {
+    layers.CategoricalEmbedding: categorical_embedding,
+    layers.Dice: dice,
+    layers.FactorizationMachine: factorization_machine,
+    layers.FeatureCross: feature_cross,
+    layers.MaskedMean: masked_mean,
+    layers.SparseEmbedding: categorical_embedding,
+    layers.SparseLinear: sparse_linear,
 }
+TABLES = (layers.CategoricalEmbedding, layers.SparseEmbedding)
+"""Layers whose tables may be folded."""

@@ -5,11 +5,25 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.ops import numpy as operations  # as in the module of that name
 
 from rocket_keras.onnx_graph.graph import Graph, Parts, Unwritable, Value
 
-_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus"}
-_ELEMENTWISE = {"Add": "Add", "Multiply": "Mul", "Subtract": "Sub", "Average": "Mean"}
+_ACTIVATIONS: dict[Any, str | None] = {
+    None: None,
+    keras.activations.linear: None,
+    keras.activations.relu: "Relu",
+    keras.activations.sigmoid: "Sigmoid",
+    keras.activations.softplus: "Softplus",
+    keras.activations.tanh: "Tanh",
+}
+"""Operator of each activation: a user's own function of the same name is another object."""
+_ELEMENTWISE = {
+    keras.layers.Add: "Add",
+    keras.layers.Average: "Mean",
+    keras.layers.Multiply: "Mul",
+    keras.layers.Subtract: "Sub",
+}
 
 
 def numbers(variable: Any) -> np.ndarray:
@@ -19,12 +33,14 @@ def numbers(variable: Any) -> np.ndarray:
 
 def activate(graph: Graph, layer: Any, value: Value) -> Value:
     """Apply the layer's `activation`."""
-    name = getattr(layer.activation, "__name__", str(layer.activation)) if layer.activation else "linear"
-    if name == "linear":
-        return value
-    if name not in _ACTIVATIONS:
-        raise Unwritable(f"the activation {name!r} of the layer {layer.name!r}")
-    return graph.node(_ACTIVATIONS[name], [value], value.shape, channels_first=value.channels_first)
+    try:
+        operator = _ACTIVATIONS[layer.activation]
+    except (KeyError, TypeError):  # another one, or an object without a hash
+        name = getattr(layer.activation, "__name__", str(layer.activation))
+        raise Unwritable(f"the activation {name!r} of the layer {layer.name!r}") from None
+    return (
+        value if operator is None else graph.node(operator, [value], value.shape, channels_first=value.channels_first)
+    )
 
 
 def dense(graph: Graph, layer: keras.layers.Dense, x: Value | Parts) -> Value:
@@ -33,7 +49,8 @@ def dense(graph: Graph, layer: keras.layers.Dense, x: Value | Parts) -> Value:
     Of columns in parts each kind is multiplied with its own rows of the kernel: what a request has once is multiplied
     once, and its product takes the place of the bias; a folded table holds products already.
     """
-    kernel, path = numbers(layer.kernel), layer.kernel.path
+    # With LoRA `kernel` is a sum, a tensor without a path.
+    kernel, path = numbers(layer.kernel), f"{layer.path}/kernel"
     bias = graph.weight(numbers(layer.bias), layer.bias.path) if layer.use_bias else None
     if isinstance(x, Value):
         return activate(graph, layer, _product(graph, graph.plain(x), graph.weight(kernel, path), bias))
@@ -102,17 +119,24 @@ def activation(graph: Graph, layer: keras.layers.Activation, x: Value) -> Value:
 
 def elementwise(graph: Graph, layer: Any, values: list[Value]) -> Value:
     """Write a sum, product, difference or mean of values, whose shapes are broadcast."""
-    values = graph.alike(values)
-    if any(len(value.shape) != len(values[0].shape) for value in values):
-        raise Unwritable(f"shapes of several ranks in the layer {layer.name!r}")
-    shape = tuple(None if None in sizes else max(sizes) for sizes in zip(*(v.shape for v in values), strict=True))
-    op, first = _ELEMENTWISE[type(layer).__name__], values[0].channels_first
+    values, shape = broadcast(graph, layer, values)
+    op, first = _ELEMENTWISE[type(layer)], values[0].channels_first
     if op == "Mean":
         return graph.node(op, list(values), shape, channels_first=first)
     result = values[0]
     for value in values[1:]:
         result = graph.node(op, [result, value], shape, channels_first=first)
     return result
+
+
+def broadcast(graph: Graph, layer: Any, values: list[Value]) -> tuple[list[Value], tuple[int | None, ...]]:
+    """Return values that may go into one node, and the shape of their sum."""
+    values = graph.alike(values)
+    if any(len(value.shape) != len(values[0].shape) for value in values):
+        raise Unwritable(f"shapes of several ranks in the layer {layer.name!r}")
+    return values, tuple(
+        None if None in sizes else max(sizes) for sizes in zip(*(v.shape for v in values), strict=True)
+    )
 
 
 def concatenate(graph: Graph, layer: keras.layers.Concatenate, values: list[Value | Parts]) -> Value | Parts:
@@ -145,6 +169,8 @@ def reshape(graph: Graph, layer: keras.layers.Reshape, x: Value) -> Value:
 
 def flatten(graph: Graph, layer: keras.layers.Flatten, x: Value) -> Value:
     """Write a flattening."""
+    if layer.data_format != "channels_last" and len(x.shape) > 2:
+        raise Unwritable(f"the data format of the layer {layer.name!r}")
     return reshaped(graph, x, layer.compute_output_shape(x.shape), layer.name)
 
 
@@ -228,51 +254,37 @@ def embedding(graph: Graph, layer: keras.layers.Embedding, ids: Value) -> Value:
     return graph.node("Gather", [table, ids], (*ids.shape, layer.output_dim))
 
 
-def get_item(graph: Graph, operation: Any, x: Value, key: Any) -> Value:
-    """Write a slice of columns, `x[:, a:b]`, as the config of a graph has it."""
-    rows, *rest = [_slice(part) for part in key] if isinstance(key, list) else [None]
-    if rows != (None, None, None) or len(rest) != 1 or rest[0] is None or rest[0][2] not in (None, 1):
-        raise Unwritable(f"the key of the slice {operation.name!r}")
-    begin, end, _ = slice(*rest[0]).indices(x.shape[1] or 0)
-    bounds = [graph.weight(np.array([value], "int64"), f"{operation.name}/{value}") for value in (begin, end, 1)]
-    return graph.node("Slice", [graph.plain(x), *bounds], (x.shape[0], end - begin, *x.shape[2:]))
-
-
-def _slice(part: Any) -> tuple[Any, Any, Any] | None:
-    if isinstance(part, slice):
-        return (part.start, part.stop, part.step)
-    if isinstance(part, dict) and part.get("class_name") == "__slice__":
-        parts = part["config"]
-        return (parts["start"], parts["stop"], parts["step"])
-    return None
-
-
 def scalar(graph: Graph, value: float) -> str:
     """Return a float32 constant."""
     return graph.weight(np.float32(value), f"number_{value:g}")
 
 
-TAKE_PARTS = frozenset({"Concatenate", "Dense", "Dropout", "Identity"})
+TAKE_PARTS = frozenset({keras.layers.Concatenate, keras.layers.Dense, keras.layers.Dropout, keras.layers.Identity})
 """Layers whose writers take columns in parts."""
 
-DENSE_LAYERS: dict[str, Callable[..., Value | Parts]] = {
-    "Activation": activation,
-    "Add": elementwise,
-    "Average": elementwise,
-    "Concatenate": concatenate,
-    "Dense": dense,
-    "Dot": dot,
-    "Dropout": unchanged,
-    "Embedding": embedding,
-    "Flatten": flatten,
-    "GetItem": get_item,
-    "Identity": unchanged,
-    "Multiply": elementwise,
-    "PReLU": prelu,
-    "Permute": permute,
-    "RepeatVector": repeat,
-    "Rescaling": rescaling,
-    "Reshape": reshape,
-    "Subtract": elementwise,
-    "UnitNormalization": unit,
+MOVE_VALUES = frozenset({
+    keras.layers.Concatenate, keras.layers.Dropout, keras.layers.Flatten, keras.layers.Identity, keras.layers.Permute,
+    keras.layers.RepeatVector, keras.layers.Reshape, operations.GetItem,
+})  # fmt: skip
+"""Layers that leave values of any type as they are."""
+
+DENSE_LAYERS: dict[type, Callable[..., Value | Parts]] = {
+    keras.layers.Activation: activation,
+    keras.layers.Add: elementwise,
+    keras.layers.Average: elementwise,
+    keras.layers.Concatenate: concatenate,
+    keras.layers.Dense: dense,
+    keras.layers.Dot: dot,
+    keras.layers.Dropout: unchanged,
+    keras.layers.Embedding: embedding,
+    keras.layers.Flatten: flatten,
+    keras.layers.Identity: unchanged,
+    keras.layers.Multiply: elementwise,
+    keras.layers.PReLU: prelu,
+    keras.layers.Permute: permute,
+    keras.layers.RepeatVector: repeat,
+    keras.layers.Rescaling: rescaling,
+    keras.layers.Reshape: reshape,
+    keras.layers.Subtract: elementwise,
+    keras.layers.UnitNormalization: unit,
 }

@@ -9,6 +9,8 @@ import numpy as np
 from rocket_keras.extras import require
 
 OPSET, IR = 17, 9
+KEEP_TYPE = frozenset({"Concat", "Expand", "Gather", "Reshape", "Slice", "Tile", "Transpose", "Unsqueeze"})
+"""Operators whose result has the type of their first input."""
 USER_BATCH = "user_batch"
 """Size of a batch that has one row, or as many as the other inputs."""
 
@@ -84,6 +86,7 @@ class Graph:
         self.once = frozenset(once) | self.either
         self._joined: dict[Parts, Value] = {}
         self._batch: str | None = None
+        self._other_types = set[str]()
         self.nodes: list[Any] = []
         self.weights: dict[str, np.ndarray] = {}
         self.inputs: dict[str, Value] = {}
@@ -94,6 +97,8 @@ class Graph:
         """Add an input of the net's."""
         shape = (1 if name in self.once else None, *shape[1:])
         self.inputs[name] = Value(name, shape)
+        if dtype != "float32":
+            self._other_types.add(name)
         self.signature.append(self._typed(name, shape, dtype))
 
     def add_output(self, value: Value, name: str, shape: tuple[int | None, ...]) -> None:
@@ -109,6 +114,8 @@ class Graph:
         name = f"{op}_{len(self.nodes)}"
         names = [value.name if isinstance(value, Value) else value for value in inputs]
         self.nodes.append(self.helper.make_node(op, names, [name], name, **attributes))
+        if op in KEEP_TYPE and names[0] in self._other_types:
+            self._other_types.add(name)
         return Value(name, tuple(shape), channels_first)
 
     def weight(self, array: Any, name: str) -> str:
@@ -158,6 +165,17 @@ class Graph:
         sizes = [self.weight(np.array([size], "int64"), f"size_{size}") for size in value.shape[1:]]
         target = self.node("Concat", [self._batch, *sizes], (len(value.shape),), axis=0) if sizes else self._batch
         return self.node("Expand", [value, target], (None, *value.shape[1:]))
+
+    def is_float32(self, value: Value) -> bool:
+        """Return whether a value is known to be no input of another type, nor a part of one."""
+        return value.name not in self._other_types
+
+    def as_float32(self, value: Value) -> Value:
+        """Return the value as layers of float32 take it: Keras casts what else comes."""
+        if self.is_float32(value):
+            return value
+        float32 = int(self.helper.np_dtype_to_tensor_dtype(np.dtype("float32")))
+        return self.node("Cast", [value], value.shape, to=float32, channels_first=value.channels_first)
 
     def plain(self, value: Value) -> Value:
         """Return the value with its channels last."""

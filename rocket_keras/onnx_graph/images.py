@@ -18,7 +18,7 @@ def convolution(graph: Graph, layer: keras.layers.Conv2D, x: Value) -> Value:
         kernel, groups = kernel.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width), channels
     else:
         kernel, groups = kernel.transpose(3, 2, 0, 1), layer.groups
-    weights = [graph.weight(np.ascontiguousarray(kernel), layer.kernel.path)]
+    weights = [graph.weight(np.ascontiguousarray(kernel), f"{layer.path}/kernel")]
     weights += [graph.weight(numbers(layer.bias), layer.bias.path)] if layer.use_bias else []
     attributes = {
         **_window(layer, layer.kernel_size, x),
@@ -89,14 +89,21 @@ def global_average(graph: Graph, layer: keras.layers.GlobalAveragePooling2D, x: 
 
 def zero_padding(graph: Graph, layer: keras.layers.ZeroPadding2D, x: Value) -> Value:
     """Write a frame of zeros."""
+    _check_channels(layer)
     (top, bottom), (left, right) = layer.padding
     frame = graph.weight(np.array([0, 0, top, left, 0, 0, bottom, right], "int64"), f"{layer.name}/frame")
     shape = layer.compute_output_shape(x.shape)
     return graph.node("Pad", [graph.image(x), frame], shape, channels_first=True)
 
 
+def _check_channels(layer: Any) -> None:
+    if layer.data_format != "channels_last":
+        raise Unwritable(f"the data format of the layer {layer.name!r}")
+
+
 def cropping(graph: Graph, layer: keras.layers.Cropping2D, x: Value) -> Value:
     """Write a part of the image."""
+    _check_channels(layer)
     shape = layer.compute_output_shape(x.shape)
     (top, _), (left, _) = layer.cropping
     axes = [2, 3] if x.channels_first else [1, 2]
@@ -105,13 +112,13 @@ def cropping(graph: Graph, layer: keras.layers.Cropping2D, x: Value) -> Value:
     return graph.node("Slice", [x, *names], shape, channels_first=x.channels_first)
 
 
-IMAGE_LAYERS: dict[str, Callable[..., Value]] = {
-    "BatchNormalization": batch_norm,
-    "Conv2D": convolution,
-    "Cropping2D": cropping,
-    "DepthwiseConv2D": convolution,
-    "GlobalAveragePooling2D": global_average,
-    "MaxPooling2D": max_pool,
-    "ReLU": relu,
-    "ZeroPadding2D": zero_padding,
+IMAGE_LAYERS: dict[type, Callable[..., Value]] = {
+    keras.layers.BatchNormalization: batch_norm,
+    keras.layers.Conv2D: convolution,
+    keras.layers.Cropping2D: cropping,
+    keras.layers.DepthwiseConv2D: convolution,
+    keras.layers.GlobalAveragePooling2D: global_average,
+    keras.layers.MaxPooling2D: max_pool,
+    keras.layers.ReLU: relu,
+    keras.layers.ZeroPadding2D: zero_padding,
 }

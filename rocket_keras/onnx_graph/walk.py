@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras.src.models.functional import Functional  # Keras exports its constructor, `keras.Model`, but not the class
 
 from rocket_keras.onnx_graph.graph import Unwritable
 
@@ -34,7 +35,13 @@ def run_graph(model: keras.Model, inputs: Sequence[Any], call: Callable[..., Any
     # An input without a name of its own is called otherwise than its layer.
     places = {id(o.output): (o.name, 0, 0) for o in model.operations if isinstance(o, keras.layers.InputLayer)}
     values: dict[Place, Any] = {places[id(t)]: value for t, value in zip(model.inputs, inputs, strict=True)}
-    outputs = _places(config["output_layers"])
+    # In this list alone Keras counts the calls of a functional net from 1: the first is its own graph.
+    outputs = [
+        (name, number - isinstance(operations[name], Functional), output)
+        for name, number, output in _places(config["output_layers"])
+    ]
+    if any(output for *_, output in outputs):
+        raise Unwritable("the second output of a layer as that of the net")
     waiting = list(outputs)
     while waiting:
         place = waiting[-1]
@@ -49,6 +56,11 @@ def run_graph(model: keras.Model, inputs: Sequence[Any], call: Callable[..., Any
             args, kwargs = _filled(node["args"], values), _filled(node["kwargs"], values)
             values[(name, number, 0)] = call(operations[name], *args, **kwargs)
     return [values[place] for place in outputs]
+
+
+def has_own_call(model: keras.Model) -> bool:
+    """Return whether a model's class does something else than to run its graph."""
+    return type(model).call not in (Functional.call, keras.Sequential.call)
 
 
 def _places(structure: Any) -> list[Place]:

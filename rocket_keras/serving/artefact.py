@@ -29,6 +29,7 @@ class Artefact:
         rows: Inputs by name, a few rows.
         logits: What Keras said of them, `(rows, logits)`.
         tolerance: By how much the file's own may differ, relative to logits above 1.
+        choices: What was chosen by measurement when it was exported, and what was measured; see `Requests`.
     """
 
     name: str
@@ -37,13 +38,14 @@ class Artefact:
     rows: Mapping[str, Any] = field(default_factory=dict)
     logits: Any = ()
     tolerance: float = TOLERANCE
+    choices: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the text that `read_artefact` finds in the file."""
         plain = {name: np.asarray(column).tolist() for name, column in self.rows.items()}
         told = {"format": FORMAT, "name": self.name, "encoder": self.encoder, "once": list(self.once)}
         check = {"rows": plain, "logits": np.asarray(self.logits).tolist(), "tolerance": self.tolerance}
-        return json.dumps({**told, "check": check})
+        return json.dumps({**told, "check": check, "choices": dict(self.choices)})
 
 
 def write_artefact(path: str | Path, artefact: Artefact) -> None:
@@ -80,8 +82,9 @@ def read_artefact(session: Any, path: str | Path = "the ONNX file", check: bool 
         told = content["check"]
         logits, tolerance = np.array(told["logits"]), float(told["tolerance"])
         artefact = Artefact(
-            content["name"], content["encoder"], tuple(content["once"]), told["rows"], logits, tolerance
-        )
+            content["name"], content["encoder"], tuple(content["once"]), told["rows"], logits, tolerance,
+            dict(content.get("choices", {})),  # files of earlier versions have none
+        )  # fmt: skip
         if not isinstance(artefact.name, str) or not isinstance(artefact.rows, dict):
             raise ValueError("no name, or no rows")
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -8,6 +8,7 @@ import numpy as np
 from rocket_keras.encoding import Encoder
 from rocket_keras.encoding.fields import Field, HashedIdField, HistoryField, IdField, KnownIdField, NumberField
 from rocket_keras.encoding.raw_values import IN_RANGE, LARGEST, refuse_value
+from rocket_keras.ranks import of_rank
 
 REMEMBERED = 50_000
 """Raw values, or candidates, that are remembered; when there are more, all are forgotten."""
@@ -22,10 +23,13 @@ class Reader:
         field: The encoder's field.
         encoder: The encoder, which has the vocabulary of a history.
         number_texts: Whether a number may be written as a text.
+        shape: Shape of the input, the batch included; None for that of the field's column.
     """
 
-    def __init__(self, field: Field, encoder: Encoder, number_texts: bool = True) -> None:
-        self.field, self.column, self._number_texts = field, field.column, number_texts
+    def __init__(
+        self, field: Field, encoder: Encoder, number_texts: bool = True, shape: Sequence[Any] | None = None
+    ) -> None:
+        self.field, self.column, self._number_texts, self._shape = field, field.column, number_texts, shape
         self._vocabulary = next((f for f in encoder.fields if f.name == getattr(field, "of", None)), None)
         self._known: dict[Any, tuple[np.ndarray, int]] = {}
         vocabulary = self._vocabulary or field
@@ -33,11 +37,15 @@ class Reader:
         self._has_ids = getattr(vocabulary, "id_of", None) is not None
 
     def read(self, values: Sequence[Any]) -> np.ndarray:
-        """Return the input's column, `(n,)` or `(n, length)`.
+        """Return the input's column, `(n,)`, `(n, 1)` or `(n, length)`.
 
         Raises:
             ValueError: A value cannot be read. One line: column, row (from 0).
         """
+        rows = self._encoded(values)
+        return rows if self._shape is None else of_rank(rows, self._shape)
+
+    def _encoded(self, values: Sequence[Any]) -> np.ndarray:
         if isinstance(self.field, HistoryField):
             assert isinstance(self._vocabulary, IdField | HashedIdField)  # as the encoder checks
             return self.field.encode(values, self._vocabulary)

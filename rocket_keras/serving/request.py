@@ -1,7 +1,7 @@
 """What a request may hold: its columns, its candidates as columns, and the error for one that cannot be scored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
@@ -42,7 +42,10 @@ class RawColumn:
 
 
 def raw_columns(fields: Sequence[Field], once: frozenset[str]) -> dict[str, RawColumn]:
-    """Return the raw columns of the fields by name, each with its place."""
+    """Return the raw columns of the fields by name, each with its place.
+
+    Where all columns are the user's, each user is a candidate: a request may have them in either place.
+    """
     by_name: dict[str, list[Field]] = {}
     for field in fields:
         by_name.setdefault(field.column, []).append(field)
@@ -51,6 +54,8 @@ def raw_columns(fields: Sequence[Field], once: frozenset[str]) -> dict[str, RawC
         sides = {"user" if field.name in once else field.side for field in mine}
         place = USER if "user" in sides else CANDIDATE if sides == {"item"} else EITHER
         found[name] = RawColumn(name, place, tuple(mine))
+    if all(column.place == USER for column in found.values()):
+        return {name: replace(column, place=EITHER) for name, column in found.items()}
     return found
 
 

@@ -83,7 +83,8 @@ class Scorer:
             )
         encoder = Encoder.from_json(artefact.encoder)
         fields = _fields_of(session.get_inputs(), encoder, path)
-        self._readers = {field.name: Reader(field, encoder, number_texts) for field in fields}
+        shapes = {value.name: value.shape for value in session.get_inputs()}
+        self._readers = {field.name: Reader(field, encoder, number_texts, shapes[field.name]) for field in fields}
         self.columns = raw_columns(fields, frozenset(artefact.once))
         self._once = once
         self._ahead = Ahead.of(model, self._readers.keys() - once, threads) if once else None
@@ -96,19 +97,21 @@ class Scorer:
     def score(
         self,
         user: Mapping[str, Any],
-        candidates: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Catalogue,
+        candidates: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Catalogue = ({},),
     ) -> np.ndarray:
         """Return the click probability of each candidate, `(candidates,)` float32.
 
         Args:
             user: Raw values of the user by column, and those of the impression that all candidates have alike.
             candidates: A mapping of raw values each; or one mapping of columns, a list of values each; or what `read`
-                made of them.
+                made of them. Left out for a net without columns of the candidates, whose request has one score.
 
         Raises:
             RequestError: No candidates or too many, a column missing, unknown, or given twice, or a value that cannot
                 be read. Nothing was scored.
         """
+        if isinstance(candidates, list | tuple) and self._are_users(user, candidates):
+            user, candidates = {}, [user] * len(candidates)
         names = self._names(candidates)
         self._check_columns(user, names)
         memory = self._memory(names)
@@ -179,6 +182,11 @@ class Scorer:
             return Catalogue(memory.names, *memory.fed(keys), self._net(memory))
         except (ValueError, OverflowError) as error:
             raise _wrong_candidate(error) from error
+
+    def _are_users(self, user: Any, candidates: Sequence[Any]) -> bool:
+        """Return whether candidates without values are scored by the user's alone, as a net may that has no others."""
+        empty = bool(candidates) and all(isinstance(one, Mapping) and not one for one in candidates)
+        return empty and isinstance(user, Mapping) and bool(user) and CANDIDATE not in self._places.values()
 
     def _names(self, candidates: Any) -> tuple[str, ...]:
         if not isinstance(candidates, Catalogue):
@@ -286,8 +294,8 @@ def _fields_of(inputs: Sequence[Any], encoder: Encoder, path: str | Path) -> lis
     for value in inputs:
         field = fields.get(value.name)
         kind = "tensor(float)" if isinstance(field, NumberField) else "tensor(int32)"
-        width = [field.length] if isinstance(field, IdsField | HistoryField) else []
-        if field is None or value.type != kind or list(value.shape[1:]) != width:
+        widths = [[field.length]] if isinstance(field, IdsField | HistoryField) else [[], [1]]
+        if field is None or value.type != kind or list(value.shape[1:]) not in widths:
             raise ValueError(
                 f"expected an encoder of all inputs in {path}, received none of {value.name!r} ({value.type}, "
                 f"{value.shape}); export it again"

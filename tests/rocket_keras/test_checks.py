@@ -210,3 +210,20 @@ def test_good_labels_of_every_kind_train_alike(make_pair, rows, kind):
         keras.utils.set_random_seed(0)
         losses.append(rocket_of(make_pair(logits=1), 1).fit(x, labels, shuffle=False, verbose=0).history["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+def test_rows_without_the_last_axis_are_trained_on_as_keras_takes_them():
+    def pair():
+        inputs = keras.Input((1,), name="x")
+        return Pair(*(keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(inputs)) for _ in "ab"))
+
+    x, y = np.linspace(-1, 1, 32).astype("float32"), (np.arange(32) % 2).astype("float32")
+    losses = []
+    for rows in (x, x[:, None]):
+        rocket = rocket_of(pair(), 1)
+        losses.append(rocket.fit(rows, y, batch_size=16, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    inputs = keras.Input((5,), name="x")
+    wide = Pair(*(keras.Model(inputs, keras.layers.Dense(1)(inputs)) for _ in "ab"))
+    with pytest.raises(ValueError, match=r"rows of shape \(5,\). Received: \(1,\)"):
+        rocket_of(wide, 1).fit(x[:, None], y, verbose=0)

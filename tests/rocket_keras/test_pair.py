@@ -138,6 +138,16 @@ def test_a_softmax_layer_at_the_end_is_refused():
         Pair(light=light, booster=build(8, 3))
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_operation_at_the_end_is_seen_also_inside_of_a_net(nested):
+    inputs = keras.Input((5,))
+    light = keras.Model(inputs, keras.ops.sigmoid(dense(3)(inputs)))
+    if nested:
+        light = keras.Model(inputs, light(inputs))
+    with pytest.raises(ValueError, match="applies sigmoid"):
+        Pair(light=light, booster=build(8, 3))
+
+
 def test_a_tap_must_not_take_the_name_of_a_head(make_pair):
     pair = make_pair()
     with pytest.raises(ValueError, match="must not be called 'light'"):

@@ -247,3 +247,42 @@ def test_a_run_of_one_epoch_and_a_hint_of_zero_can_be_drawn(tmp_path):
     metrics["history"]["rocket"]["hint_loss"] = [0.0]
     write_report(metrics, tmp_path)
     assert len(Page((tmp_path / "report.html").read_text(encoding="utf-8")).images) == 3
+
+
+def disturbed(decision="within"):
+    """A run with a budget of 0.5 ms, whose booster was measured beside something else and is over the budget."""
+    metrics = digits()
+    for name, facts in (("base", {}), ("light", {"decision": decision}), ("booster", {"decision": "over"})):
+        metrics["nets"][name]["latency"] |= {"budget_ms": 0.5, "decision": "within", "disturbed": False, **facts}
+    metrics["nets"]["booster"]["latency"]["disturbed"] = True
+    return metrics
+
+
+def test_a_latency_that_was_disturbed_or_over_the_budget_is_marked_everywhere(tmp_path):
+    metrics = disturbed()
+    rows = {row["net"]: row for row in summary_rows(metrics)}
+    assert rows["booster alone"]["p99 ms"] == "0.523‡†"
+    assert rows["light (rocket)"]["p99 ms"] == "0.0777"
+    assert "‡ Disturbed: something else ran on the machine" in latency_note(metrics)
+    assert "† Over the budget" in latency_note(metrics)
+    stream = io.StringIO()
+    print_table(metrics, Console(file=stream, width=200))
+    assert "0.523‡†" in stream.getvalue()
+    assert "‡ Disturbed" in stream.getvalue()
+    write_report(metrics, tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert ">0.523‡†</td>" in text
+    assert "The latency of booster alone was disturbed" in text
+    assert "† Over the budget." in text
+    times = comparison_figure(metrics).axes[-1]
+    assert "0.402 / 0.523 ms‡†" in [label.get_text() for label in times.texts]
+    assert times.get_xlabel().endswith("; ‡ disturbed; † over the budget")
+
+
+def test_the_text_says_whether_the_light_net_meets_its_budget():
+    for decision, words in (("within", "is within"), ("over", "is over"), ("undecided", "may be within or over")):
+        text = " ".join(summary_sentences(disturbed(decision)))
+        assert f"The light net {words} its budget of 0.5 ms: its p99 was 0.0777 ms." in text
+        assert "Over that budget: booster alone." in text
+    assert "budget" not in " ".join(summary_sentences(digits()))
+    assert "disturbed" not in " ".join(summary_sentences(digits()))

@@ -83,6 +83,19 @@ def test_latency_is_not_without_its_setting():
     assert "p50 ms" not in table_rows(result)[0]
 
 
+def test_a_disturbed_latency_is_marked_and_the_mark_explained():
+    result = made_up(ALL)
+    plain = {row["method"]: row["p99 ms"] for row in table_rows(result)}
+    assert not any("‡" in cell for cell in plain.values())
+    method = next(method for method in result["methods"].values() if method.get("latency"))
+    method["latency"] = {**method["latency"], "disturbed": True}
+    marked = {row["method"]: row["p99 ms"] for row in table_rows(result)}
+    assert marked == {**plain, method["title"]: f"{plain[method['title']]}‡"}
+    assert "‡ Disturbed: something else ran" in caption(result)
+    assert f"{plain[method['title']]}‡ |" in markdown(result)
+    assert f"{plain[method['title']]}‡" in printed(result, 140)
+
+
 def test_trainings_side_by_side_are_said():
     assert "2 trainings ran at the same time" in " ".join(printed({**made_up(), "workers": 2}, 140).split())
 

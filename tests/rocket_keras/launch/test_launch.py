@@ -122,6 +122,13 @@ def test_the_run_folder_is_whole(finished):
     assert len(metrics["history"]["rocket"]["val_light_auc"]) == 3
 
 
+def test_base_and_light_net_are_one_graph_and_share_its_latency(finished):
+    nets = finished[1]["nets"]
+    assert nets["base"]["latency"] == nets["light"]["latency"]
+    assert nets["base"]["latency"]["p50_ms"] != nets["booster"]["latency"]["p50_ms"]
+    assert {"disturbed", "steady", "decision", "budget_ms"} <= nets["light"]["latency"].keys()
+
+
 def test_the_scores_are_those_of_the_exported_light_net(finished):
     folder, metrics = finished
     from rocket_keras.onnx_runtime import onnx_feed, onnx_session

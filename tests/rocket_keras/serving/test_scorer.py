@@ -232,3 +232,37 @@ def test_long_values_are_scored_but_not_kept(light, served, scorer):
             light.expected(served[0], {**light.USER, "UserID": "new"}, [{**row, "ItemID": "new"}]),
         )
     assert scorer.unseen["ItemID"] == scorer.unseen["UserID"] == 2
+
+
+@pytest.mark.parametrize("rank", [(), (1,)], ids=["(n,)", "(n, 1)"])
+def test_a_net_of_the_users_columns_alone_has_one_score_a_request(tmp_path, rank):
+    fields = tuple(NumberField(name, name.title(), 1.0, 2.0, side="user") for name in ("age", "income"))
+    inputs = {field.name: keras.Input(rank, name=field.name) for field in fields}
+    columns = [keras.layers.Reshape((1,))(tensor) for tensor in inputs.values()]
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(columns)))
+    encoder, path = Encoder(fields), tmp_path / "light.onnx"
+    users = [{"Age": 3.0, "Income": 5.5}, {"Age": -1.0, "Income": 0.5}]
+    x = encoder.encode({name: [user[name] for user in users] for name in users[0]})
+    export_light(model, path, x, encoder)
+    logits = model({name: keras.ops.convert_to_tensor(column) for name, column in x.items()})
+    wanted = keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))[:, 0]
+    scorer = Scorer(path)
+    assert {column.place for column in scorer.columns.values()} == {"either"}
+    close(scorer.score(users[0]), wanted[:1])
+    close(scorer.score(users[1], [{}, {}]), wanted[[1, 1]])
+    close(scorer.score({}, users), wanted)
+    close(scorer.score({"Age": 3.0}, [{"Income": 5.5}]), wanted[:1])
+    close(scorer.score_json(b'{"user": {"Age": 3.0, "Income": 5.5}, "candidates": [{}]}'), wanted[:1])
+    with pytest.raises(RequestError, match="expected 'Income' in user or each candidate, received none"):
+        scorer.score({"Age": 3.0})
+    with pytest.raises(ValueError, match="`once` to leave an input to the candidates, received all inputs") as stop:
+        export_light(model, path, x, encoder, once=["age", "income"])
+    assert "\n" not in str(stop.value)
+
+
+def test_a_net_with_columns_of_the_candidates_needs_them(light, scorer):
+    for candidates in ([{}], [{}, {}], ()):
+        with pytest.raises(RequestError):
+            scorer.score(light.USER, candidates)
+    with pytest.raises(RequestError, match="candidate 0: expected values by column"):
+        scorer.score(light.USER)
