@@ -82,8 +82,7 @@ def by_name(model: keras.Model) -> keras.Model:
     cloned as a functional model like any other; whoever loads the file needs no rocket_keras. Subclasses of functional
     models and all other models stay as they are.
     """
-    kind = type(model)
-    if kind is functional_class():
+    if type(model) is functional_class():
         # Not a new model on the same layers, which would lose what its owner compiled, and be another booster.
         object.__setattr__(model, "__class__", _by_name_class())
     return model
@@ -121,8 +120,8 @@ def unlisted(model: keras.Model) -> keras.Model:
 @cache
 def functional_class() -> Any:
     """Return Keras's class of functional models, which has no public name."""
-    inputs = keras.Input((1,))
-    return type(keras.Model(inputs, inputs))
+    # Of a model that is not made to the end, so that no name of a layer is used up.
+    return type(keras.Model.__new__(keras.Model, inputs=None, outputs=None))
 
 
 @cache

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import keras
 
+_NESTED = (dict, list, tuple)
+
 
 class Call(NamedTuple):
     """One call of a layer in a graph."""
@@ -77,7 +79,10 @@ def matched(structure: Any, x: Any, name: str) -> Any:
     if isinstance(x, dict):
         if isinstance(structure, dict):
             _check_columns(structure, x, name)
-            columns = {key: matched(part, x[key], name) for key, part in structure.items()}
+            columns = {
+                key: matched(part, x[key], name) if isinstance(x[key], _NESTED) else x[key]
+                for key, part in structure.items()
+            }
             # Keras reads an OrderedDict in its own order, any other dict in that of its sorted keys.
             return OrderedDict(columns) if isinstance(structure, OrderedDict) else columns
         if (named := _named(structure)) is not None:
@@ -97,11 +102,11 @@ def _named(structure: Any) -> dict[str, keras.KerasTensor] | None:
 
 
 def _check_columns(named: Mapping[str, Any], x: Mapping[str, Any], name: str) -> None:
-    missing = sorted(set(named) - set(x))
+    missing = [key for key in named if key not in x]
     if missing:
         raise ValueError(
             f"expected the columns {sorted(named)} for {name!r}, received a dict without all of them. "
-            f"Missing: {missing}; add them."
+            f"Missing: {sorted(missing)}; add them."
         )
 
 
