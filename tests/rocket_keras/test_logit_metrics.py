@@ -75,6 +75,7 @@ ONE_LOGIT = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64")  # Keras's IoU under JAX
 @pytest.mark.parametrize("name", ONE_LOGIT)
 def test_a_name_means_what_it_means_on_probabilities(name):
     y, z = drawn()
@@ -207,7 +208,11 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize(("logits", "loss"), [(n, loss) for n, losses in LOSSES.items() for loss in losses], ids=str)
+@pytest.mark.parametrize(
+    ("logits", "loss"),
+    [(n, loss) for n, losses in LOSSES.items() for loss in losses],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
 def test_a_losss_name_or_function_means_logits(logits, loss):
     y, z = drawn(logits)
     p = probabilities(z)
