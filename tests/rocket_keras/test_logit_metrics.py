@@ -211,7 +211,7 @@ LOSSES = {
 @pytest.mark.parametrize(
     ("logits", "loss"),
     [(n, loss) for n, losses in LOSSES.items() for loss in losses],
-    ids=lambda value: getattr(value, "__name__", str(value)),
+    ids=lambda value: str(getattr(value, "__name__", getattr(value, "name", value))),  # the same in every process
 )
 def test_a_losss_name_or_function_means_logits(logits, loss):
     y, z = drawn(logits)
