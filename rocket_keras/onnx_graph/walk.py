@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional  # Keras exports its constructor, `keras.Model`, but not the class
 
+from rocket_keras.columns_by_name import functional_class, goes_by_name
 from rocket_keras.onnx_graph.graph import Unwritable
 
 Place = tuple[str, int, int]
@@ -37,7 +37,7 @@ def run_graph(model: keras.Model, inputs: Sequence[Any], call: Callable[..., Any
     values: dict[Place, Any] = {places[id(t)]: value for t, value in zip(model.inputs, inputs, strict=True)}
     # In this list alone Keras counts the calls of a functional net from 1: the first is its own graph.
     outputs = [
-        (name, number - isinstance(operations[name], Functional), output)
+        (name, number - isinstance(operations[name], functional_class()), output)
         for name, number, output in _places(config["output_layers"])
     ]
     if any(output for *_, output in outputs):
@@ -60,7 +60,7 @@ def run_graph(model: keras.Model, inputs: Sequence[Any], call: Callable[..., Any
 
 def has_own_call(model: keras.Model) -> bool:
     """Return whether a model's class does something else than to run its graph."""
-    return type(model).call not in (Functional.call, keras.Sequential.call)
+    return type(model).call not in (functional_class().call, keras.Sequential.call) and not goes_by_name(model)
 
 
 def _places(structure: Any) -> list[Place]:
