@@ -106,7 +106,10 @@ def squash_of(loss: keras.losses.Loss, logits: int) -> str | None:
 def squashed(logits: Any, activation: str, temperature: float = 1.0) -> Any:
     """Return the probabilities of logits `(batch, classes)`, in float32."""
     logits = ops.cast(logits, "float32") / temperature
-    return ops.sigmoid(logits) if activation == "sigmoid" else ops.softmax(logits, axis=-1)
+    probabilities = ops.sigmoid(logits) if activation == "sigmoid" else ops.softmax(logits, axis=-1)
+    # Keras under TensorFlow notes the logits on what it makes of them, and a crossentropy takes them up again, those of
+    # a softmax as those of a sigmoid; not on a product.
+    return probabilities * 1.0
 
 
 @keras.saving.register_keras_serializable(package="rocket_keras")
