@@ -1,5 +1,6 @@
 """Searching for the most accurate light net that meets a measured latency budget."""
 
+import rocket_keras  # noqa: F401  # first: it chooses a backend before anything imports Keras
 from tuning.budget import LatencyBudget
 
 try:
