@@ -19,7 +19,7 @@ from rocket_keras.compare.summary import with_differences
 from rocket_keras.compare.trials import check_trials, group_features, missing_class, sweep
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
-from rocket_keras.extras import require
+from rocket_keras.extras import require_launch
 from rocket_keras.json_file import write_json
 from rocket_keras.latency import measure_latency
 from rocket_keras.launch.provenance import git_commit, plan_facts
@@ -42,10 +42,9 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
         WindowOver: `comparison.until` came before the end; the same comparison goes on.
         ValueError: The folder holds a comparison with another recipe, backend or data, or a trial is asked for that the
             entry cannot have.
-        ImportError: SciPy or matplotlib is not installed.
+        ImportError: A package of the `launch` extra is not installed; nothing was trained.
     """
-    for module in ("scipy.stats", "matplotlib"):  # needed at the end: hours of training come before
-        require(module, extra="launch")
+    require_launch()
     plan = comparison.plan(comparison.seeds[0])
     check_trials(comparison)
     skipped = {m.name: why for m in comparison.methods if (why := m.lacks(plan))}
