@@ -3,9 +3,11 @@
 ROCKET_KERAS_DATA=D python examples/fine_tune.py, with CIFAR-10's binary version in D.
 """
 
+import rocket_keras as rk  # before Keras: it chooses an installed backend
+
+# isort: split
 import keras
 
-import rocket_keras as rk
 import zoo
 from zoo.data.cifar import load_cifar10
 

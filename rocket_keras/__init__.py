@@ -3,6 +3,13 @@
 Zhou et al., "Rocket Launching: A Universal and Efficient Framework for Training Well-performing Light Net", AAAI 2018.
 """
 
+import sys
+
+from rocket_keras._backend import choose_backend
+
+if "keras" not in sys.modules:  # else its backend is chosen already
+    choose_backend()
+
 from rocket_keras import callbacks, hints, layers, metrics, row_optimizers, schedules
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light

@@ -7,6 +7,19 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
+LAUNCH = ("matplotlib", "onnx", "onnxruntime", "scipy.stats")
+"""What launches and comparisons need at their end, to measure and to report."""
+
+
+def require_launch() -> None:
+    """Say before a training of hours what would be missing after it.
+
+    Raises:
+        ImportError: Something of `LAUNCH` is not installed.
+    """
+    for module in LAUNCH:
+        require(module, extra="launch")
+
 
 def require(module: str, extra: str) -> ModuleType:
     """Import a package of an extra, or say in one line how to install it.

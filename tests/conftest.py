@@ -1,7 +1,11 @@
 import gc
+import os
 import re
 import sys
 
+import rocket_keras  # noqa: F401  # first: the documents are tested where no backend is chosen
+
+# isort: split
 import keras
 import numpy as np
 import pytest
@@ -27,6 +31,13 @@ def _file_frozen():
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def nothing_set(tmp_path_factory):
+    """The environment of a user who has chosen no backend and has never imported Keras."""
+    kept = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    return {**kept, "KERAS_HOME": str(tmp_path_factory.mktemp("keras_home"))}
 
 
 @pytest.fixture

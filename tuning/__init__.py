@@ -1,21 +1,22 @@
 """Searching for the most accurate light net that meets a measured latency budget."""
 
+import rocket_keras  # noqa: F401  # first: it chooses a backend before anything imports Keras
+from rocket_keras.extras import require
 from tuning.budget import LatencyBudget
 
-try:
-    import keras_tuner as _keras_tuner  # noqa: F401  # named here, so that its absence is told in one line
-except ModuleNotFoundError as _error:
-    raise ImportError("The search needs keras-tuner. Install it with: pip install 'rocket-keras[tuning]'") from _error
+# Imported at the top of the files below; here their absence is one line.
+for _module in ("keras_tuner", "scipy", "sklearn"):
+    require(_module, extra="tuning")
 
-from tuning.bayesian import BayesianOracle
-from tuning.gate import Gate
-from tuning.hypermodel import LightHyperModel
-from tuning.measure import Measurement, Meter
-from tuning.oracles import GridOracle, HyperbandOracle, RandomOracle
-from tuning.result import NoFeasibleModel, SearchResult
-from tuning.run import search
-from tuning.training import Training
-from tuning.tuner import LatencyTuner
+from tuning.bayesian import BayesianOracle  # noqa: E402
+from tuning.gate import Gate  # noqa: E402
+from tuning.hypermodel import LightHyperModel  # noqa: E402
+from tuning.measure import Measurement, Meter  # noqa: E402
+from tuning.oracles import GridOracle, HyperbandOracle, RandomOracle  # noqa: E402
+from tuning.result import NoFeasibleModel, SearchResult  # noqa: E402
+from tuning.run import search  # noqa: E402
+from tuning.training import Training  # noqa: E402
+from tuning.tuner import LatencyTuner  # noqa: E402
 
 __all__ = [
     "BayesianOracle",

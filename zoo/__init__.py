@@ -1,5 +1,6 @@
 """Light/booster pairs to load, to build, to launch and to compare with."""
 
+import rocket_keras  # noqa: F401  # first: it chooses a backend before anything imports Keras
 from zoo.ctr import ctr_pair
 from zoo.entries import Entry, get_entry, list_entries
 from zoo.features import Categorical, Feature, History, MultiCategorical, Numeric, features_of

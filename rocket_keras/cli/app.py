@@ -9,10 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
-try:
-    import typer
-except ModuleNotFoundError as error:
-    raise ImportError("The command line needs typer. Install it with: pip install 'rocket-keras[launch]'") from error
+import typer
 
 app = typer.Typer(
     help="Rocket launching: train a light net beside its booster, serve the light net alone.",

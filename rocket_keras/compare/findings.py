@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
+from rocket_keras.compare.differences import Difference, paired_difference
 from rocket_keras.compare.summary import (
     METRIC_NAMES,
-    Difference,
+    differences_to_base,
     gap_closed,
     median_seconds,
-    paired_difference,
+    p_text,
     quality_text,
     scores_of,
 )
@@ -19,8 +20,9 @@ from rocket_keras.summary import format_number
 Equal = Literal["epochs", "seconds"]
 Choice = Callable[[Mapping[str, Any], Equal], str | None]
 CAUTION = (
-    "Each interval is for its one comparison: of twenty that hold no effect, one leaves out 0 by chance. A row that is "
-    "called the best was picked by its test mean, which flatters it."
+    "Each interval is for its one comparison: of twenty that hold no effect, one leaves out 0 by chance. The column "
+    "p (Holm) of the table corrects the differences to the base for their number. A row that is called the best was "
+    "picked by its test mean, which flatters it."
 )
 
 
@@ -66,6 +68,7 @@ CLAIMS = (
     Claim("Rocket beats KD at equal seconds", "rocket", "kd", equal="seconds"),
     Claim("Rocket with KD beats rocket", "rocket+kd", "rocket", costs=True),
     Claim("PFD beats MD", "pfd", "md"),
+    Claim("Keeping the student's gradient out of the shared layers helps PFD", "pfd-routed", "pfd"),
     Claim("Keeping the light net's gradient out of the shared layers helps", "rocket-routed", "rocket-through-shared"),
     Claim(
         "Our own recipe, whose light net has twice the epochs, beats its best rival", "relay", best_rival, costs=True
@@ -78,7 +81,7 @@ def findings(result: Mapping[str, Any]) -> list[str]:
     """One sentence for each claim whose methods were compared, and how far our own recipe closes the gap.
 
     A claim holds, or does not hold, where the 95 % interval of the paired difference leaves out 0; else it is not
-    decided.
+    decided. A difference to the base that stands in the table beside others has the p-value of the table behind it.
 
     Args:
         result: The content of compare.json.
@@ -122,7 +125,8 @@ def _sentence(result: Mapping[str, Any], claim: Claim) -> str | None:
     cost = f"; training took {seconds[0]} s against {seconds[1]} s" if claim.costs else ""
     return (
         f"{claim.text}: {_verdict(difference)}. Test {METRIC_NAMES[metric]} {means[0]} ({titles[0]}) against "
-        f"{means[1]} ({titles[1]}), paired difference {_difference_words(difference, metric)}{cost}."
+        f"{means[1]} ({titles[1]}), paired difference {_difference_words(difference, metric)}"
+        f"{_corrected_words(result, claim, names[0])}{cost}."
     )
 
 
@@ -141,6 +145,17 @@ def _difference_words(difference: Difference, metric: str) -> str:
         return f"{mean} (no interval, 1 seed)"
     low, high = (quality_text(bound, metric, sign="+") for bound in (difference.low, difference.high))
     return f"{mean} (95 % interval {low} to {high}, {difference.seeds} seeds)"
+
+
+def _corrected_words(result: Mapping[str, Any], claim: Claim, name: str | None) -> str:
+    """The p-value of a difference that the table shows, corrected over the table, where it shows several."""
+    if claim.second != "base" or claim.equal != "epochs":
+        return ""
+    differences = differences_to_base(result)
+    corrected = {key: d.p_holm for key, d in differences.items() if d and d.p_holm is not None}
+    if len(corrected) < 2 or name not in corrected:
+        return ""
+    return f"; p {p_text(corrected[name])} by Holm over the table's {len(corrected)} differences to base"
 
 
 def _closed(result: Mapping[str, Any], equal: Equal) -> str | None:

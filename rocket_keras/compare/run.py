@@ -15,9 +15,11 @@ from rocket_keras.compare.job import Job
 from rocket_keras.compare.page import write_comparison
 from rocket_keras.compare.pool import Pool
 from rocket_keras.compare.stage import finished_net
+from rocket_keras.compare.summary import with_differences
 from rocket_keras.compare.trials import check_trials, group_features, missing_class, sweep
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
+from rocket_keras.extras import require_launch
 from rocket_keras.json_file import write_json
 from rocket_keras.latency import Latency, measure_each
 from rocket_keras.launch.provenance import git_commit, plan_facts
@@ -41,7 +43,9 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
         WindowOver: `comparison.until` came before the end; the same comparison goes on.
         ValueError: The folder holds a comparison with another recipe, backend, data or nets, a trial is asked for that
             the entry cannot have, or a split cannot be scored.
+        ImportError: A package of the `launch` extra is not installed; nothing was trained.
     """
+    require_launch()
     plan = comparison.plan(comparison.seeds[0])
     check_plan(plan)
     check_trials(comparison)
@@ -60,6 +64,7 @@ def compare(comparison: Comparison, console: Console) -> dict[str, Any]:
     def write(**more: Any) -> dict[str, Any]:
         rows = {m.name: _row(comparison, m, factors, scales.get(m.name)) for m in comparison.methods}
         result = {**facts, "metric": comparison.metric, "complete": False, "skipped": skipped, "methods": rows, **more}
+        result = with_differences(result)
         write_json(comparison.root / "compare.json", result)
         return result
 

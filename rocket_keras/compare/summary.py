@@ -6,11 +6,11 @@ so their difference varies less than each of them.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean, median, stdev
 from typing import Any
 
-from rocket_keras.extras import require
+from rocket_keras.compare.differences import Difference, holm, paired_difference
 from rocket_keras.summary import MISSING
 
 FAMILIES = {
@@ -37,16 +37,6 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Mean of paired differences over common seeds and its 95 % t-interval; no interval of a single seed."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    seeds: int
-
-
-@dataclass(frozen=True)
 class Row:
     """One method of the comparison.
 
@@ -59,7 +49,7 @@ class Row:
         planned: Seeds of the comparison.
         quality: Test accuracy (a share) or test AUC.
         gauc: Test GAUC, None where there are no groups.
-        difference: Of the quality, to the base.
+        difference: Of the quality, to the base; corrected over all rows of the table.
         gap_closed: Share of the way from base to booster, in percent, over the seeds that all three have; None where
             the booster is not better than the base beyond noise.
         gauc_gap_closed: The same of GAUC.
@@ -67,6 +57,7 @@ class Row:
         same_seconds: Quality of the runs whose epochs were changed so that they took as long as rocket.
         p50_ms, p99_ms: Latency.
         factor: Factor of the hint weights; None of a reference, which has no hint.
+        at_edge: Whether the factor was chosen, and is the smallest or largest that was tried.
     """
 
     method: str
@@ -85,6 +76,7 @@ class Row:
     p50_ms: float | None
     p99_ms: float | None
     factor: float | None
+    at_edge: bool
 
 
 def rows(result: Mapping[str, Any]) -> list[Row]:
@@ -96,11 +88,57 @@ def rows(result: Mapping[str, Any]) -> list[Row]:
     Raises:
         ImportError: SciPy is not installed.
     """
-    found = [_row(result, name) for name in result["methods"]]
+    differences = differences_to_base(result)
+    found = [_row(result, name, differences[name]) for name in result["methods"]]
     return sorted(found, key=lambda row: (list(FAMILIES).index(row.family), row.method != "base", -_mean(row)))
 
 
-def _row(result: Mapping[str, Any], name: str) -> Row:
+def differences_to_base(result: Mapping[str, Any]) -> dict[str, Difference | None]:
+    """Return each method's difference to the base, with Holm's correction over all of them.
+
+    The family of the correction is the table: every method with two seeds or more, the booster and the variants of
+    rocket included. None for the base itself and for a method without a seed of the base.
+
+    Raises:
+        ImportError: SciPy is not installed.
+    """
+    base = scores_of(result, "base")
+    others = [name for name in result["methods"] if name != "base"]
+    found = {name: paired_difference(scores_of(result, name), base) for name in others}
+    tested = {name: difference for name, difference in found.items() if difference and difference.p is not None}
+    corrected = holm([difference.p or 0.0 for difference in tested.values()])
+    for (name, difference), p_holm in zip(tested.items(), corrected, strict=True):
+        found[name] = replace(difference, p_holm=p_holm)
+    return {name: found.get(name) for name in result["methods"]}
+
+
+def with_differences(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result with what its table shows of each method's runs: `to_base` and `factor_at_edge`.
+
+    Args:
+        result: The content of compare.json.
+
+    Raises:
+        ImportError: SciPy is not installed.
+    """
+    shown = {
+        name: {"to_base": asdict(difference) if difference else None, "factor_at_edge": at_edge(result, name)}
+        for name, difference in differences_to_base(result).items()
+    }
+    return {**result, "methods": {name: {**method, **shown[name]} for name, method in result["methods"].items()}}
+
+
+def at_edge(result: Mapping[str, Any], name: str) -> bool:
+    """Whether a method's factor was chosen on the grid and is its smallest or largest: a better one may lie outside.
+
+    A variant of rocket has the factor that was chosen for rocket.
+    """
+    method, grid = result["methods"][name], result["grid"]
+    chosen = len(method["tuning"]) > 1 or (method["family"] == "ablation" and not method["tuning"])
+    return chosen and len(grid) > 1 and method["factor"] in (min(grid), max(grid))
+
+
+def _row(result: Mapping[str, Any], name: str, difference: Difference | None) -> Row:
     method, metric = result["methods"][name], result["metric"]
     runs, again, latency = method["runs"], method["same_seconds"], method.get("latency") or {}
     return Row(
@@ -112,7 +150,7 @@ def _row(result: Mapping[str, Any], name: str) -> Row:
         planned=len(result["seeds"]),
         quality=spread(by_seed(runs, metric).values()),
         gauc=spread(by_seed(runs, "gauc").values()),
-        difference=None if name == "base" else paired_difference(*(scores_of(result, m) for m in (name, "base"))),
+        difference=difference,
         gap_closed=gap_closed(result, name, metric),
         gauc_gap_closed=gap_closed(result, name, "gauc"),
         seconds=median_seconds(result, name),
@@ -120,6 +158,7 @@ def _row(result: Mapping[str, Any], name: str) -> Row:
         p50_ms=latency.get("p50_ms"),
         p99_ms=latency.get("p99_ms"),
         factor=None if method["family"] == "reference" else method["factor"],
+        at_edge=at_edge(result, name),
     )
 
 
@@ -176,29 +215,6 @@ def spread(values: Any) -> Spread | None:
     return Spread(values, fmean(values), stdev(values) if known else None)
 
 
-def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
-    """Return the mean of `first` - `second` over their common seeds with its 95 % t-interval.
-
-    Args:
-        first, second: Scores by seed.
-
-    Returns:
-        The difference, or None where there is no common seed or a score is not finite.
-
-    Raises:
-        ImportError: SciPy is not installed.
-    """
-    differences = [first[seed] - second[seed] for seed in first if seed in second]
-    if not differences or not all(map(math.isfinite, differences)):
-        return None
-    count, mean = len(differences), fmean(differences)
-    if count == 1:
-        return Difference(mean, None, None, 1)
-    quantile = require("scipy.stats", extra="launch").t.ppf(0.975, count - 1)
-    half = float(quantile) * stdev(differences) / math.sqrt(count)
-    return Difference(mean, mean - half, mean + half, count)
-
-
 def gap_closed(result: Mapping[str, Any], name: str, key: str, equal: str = "epochs") -> float | None:
     """Return the percentage of the way from the base to the booster alone that a method goes, as in `Row`.
 
@@ -217,6 +233,13 @@ def gap_closed(result: Mapping[str, Any], name: str, key: str, equal: str = "epo
     if gap is None or gap.mean <= 0 or (gap.low is not None and gap.low <= 0) or not math.isfinite(gain):
         return None
     return 100 * gain / gap.mean
+
+
+def p_text(p: float | None) -> str:
+    """A p-value with three decimals."""
+    if p is None:
+        return MISSING
+    return f"{p:.3f}" if p >= 0.0005 else "<0.001"
 
 
 def quality_text(value: float | None, metric: str, sign: str = "") -> str:

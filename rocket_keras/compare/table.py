@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rocket_keras.compare.summary import METRIC_NAMES, Difference, Row, Spread, quality_text, rows
+from rocket_keras.compare.differences import Difference
+from rocket_keras.compare.summary import METRIC_NAMES, Row, Spread, p_text, quality_text, rows
 from rocket_keras.summary import MISSING, format_number, latency_marks, latency_setting, marks_legend
 
 TITLE_WIDTH = 21
-GAP = 2
+EDGE = "§"  # behind a factor that is the smallest or largest of the grid
 UNEVEN = 1.5  # times that a method's seconds may differ between seeds before the table says so
 
 
@@ -15,7 +16,7 @@ def table_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
     """The table as column title to text, a row for each method in the order of `summary.rows`.
 
     Columns that hold nothing but dashes are left out. A mean has its sample standard deviation behind ±, the difference
-    to the base the half width of its 95 % interval.
+    to the base the half width of its 95 % interval, and beside it its p-value after Holm's correction over the table.
 
     Args:
         result: The content of compare.json.
@@ -39,6 +40,7 @@ def _columns(metric: str) -> dict[str, Callable[[Row], str]]:
         "runs": lambda row: str(row.runs) if row.runs == row.planned else f"{row.runs}/{row.planned}",
         f"test {name}": lambda row: _spread(row.quality, metric),
         "to base ± 95 %": lambda row: _difference(row.difference, metric),
+        "p (Holm)": lambda row: p_text(row.difference.p_holm if row.difference else None),
         "gap %": lambda row: _percent(row.gap_closed),
         "test GAUC": lambda row: _spread(row.gauc, "gauc"),
         "GAUC gap %": lambda row: _percent(row.gauc_gap_closed),
@@ -46,8 +48,12 @@ def _columns(metric: str) -> dict[str, Callable[[Row], str]]:
         f"{name} in rocket's s": lambda row: _spread(row.same_seconds, metric),
         "p50 ms": lambda row: format_number(row.p50_ms),
         "p99 ms": lambda row: format_number(row.p99_ms),
-        "hint ×": lambda row: MISSING if row.factor is None else f"{row.factor:.3g}",
+        "hint ×": _factor,
     }
+
+
+def _factor(row: Row) -> str:
+    return MISSING if row.factor is None else f"{row.factor:.3g}{EDGE if row.at_edge else ''}"
 
 
 def _spread(score: Spread | None, metric: str) -> str:
@@ -86,11 +92,27 @@ def caption(result: Mapping[str, Any]) -> str:
     busy = f" {count} trainings ran at the same time, which lengthens the seconds." if count > 1 else ""
     return (
         f"{rows_of['test']:,} test rows, {seeds}. Mean ± standard deviation; difference to base, paired by seed, ± "
-        "half of its 95 % interval. Gap: the share of the way from base to booster. Total s: training seconds of all "
-        "stages, epochs times the fastest epoch, median over the seeds. In rocket's s: the same method with its epochs "
-        "changed so that it takes as long as rocket. Hint ×: "
-        f"the factor of the hint weights. {_latencies(result)}{busy}{_uneven(result)}{best}"
+        f"half of its 95 % interval. {_holm(result)}Gap: the share of the way from base to booster. Total s: training "
+        "seconds of all stages, epochs times the fastest epoch, median over the seeds. In rocket's s: the same method "
+        "with its epochs changed so that it takes as long as rocket. Hint ×: "
+        f"the factor of the hint weights{_edge(result)}. {_latencies(result)}{busy}{_uneven(result)}{best}"
     )
+
+
+def _holm(result: Mapping[str, Any]) -> str:
+    count = sum(row.difference is not None and row.difference.p_holm is not None for row in rows(result))
+    if not count:
+        return ""
+    return (
+        f"p (Holm): of the t-test of this difference, corrected for the {count} comparisons to base of this table; "
+        "below 0.05 the difference holds among all of them. "
+    )
+
+
+def _edge(result: Mapping[str, Any]) -> str:
+    if not any(row.at_edge for row in rows(result)):
+        return ""
+    return f", {EDGE} at the edge of the grid: a better one may lie outside"
 
 
 def _uneven(result: Mapping[str, Any]) -> str:
@@ -124,27 +146,30 @@ def print_comparison(result: Mapping[str, Any], console: Any) -> None:
     from rich.table import Table
 
     lines, families = table_rows(result), [row.family for row in rows(result)]
-    blocks = _blocks(lines, console.width)
+    needed = sum(_width(lines, title) + 2 for title in lines[0]) if lines else 0
+    gap = 2 if needed <= console.width else 1
+    blocks = _blocks(lines, console.width, gap)
     for number, titles in enumerate(blocks):
         more = f" ({number + 1} of {len(blocks)})" if len(blocks) > 1 else ""
-        table = Table(title=escape(f"{result['entry']}: test split{more}"), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for title in titles:
-            first = title == "method"
-            table.add_column(escape(title), justify="left" if first else "right", min_width=_width(lines, title))
-            table.columns[-1].max_width = _width(lines, title)
+        title = escape(f"{result['entry']}: test split{more}")
+        table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0))
+        for column in titles:
+            justify = "left" if column == "method" else "right"
+            table.add_column(escape(column), justify=justify, min_width=_width(lines, column))
+            table.columns[-1].max_width = _width(lines, column)
         for index, line in enumerate(lines):
             last = families[index : index + 2] != [families[index]] * 2
-            table.add_row(*(escape(line[title]) for title in titles), end_section=last)
+            table.add_row(*(escape(line[column]) for column in titles), end_section=last)
         console.print(table)
     for note in (caption(result), *left_out(result)):
         console.print(escape(note), highlight=False)
 
 
-def _blocks(lines: list[dict[str, str]], width: int) -> list[list[str]]:
+def _blocks(lines: list[dict[str, str]], width: int, gap: int) -> list[list[str]]:
     """The column titles in as many tables as the width asks for, each beginning with the method."""
     blocks: list[list[str]] = []
     for title in list(lines[0])[1:] if lines else ():
-        needed = sum(_width(lines, other) + GAP for other in [*(blocks[-1] if blocks else ()), title])
+        needed = sum(_width(lines, other) + gap for other in [*(blocks[-1] if blocks else ()), title])
         if not blocks or needed > width:
             blocks.append(["method"])
         blocks[-1].append(title)
@@ -182,7 +207,7 @@ def grid_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
         if not scores:
             continue
         cells = {f"factor {factor:.3g}": quality_text(scores.get(factor), metric) for factor in _factors(result)}
-        edge = ", at the edge" if len(scores) > 1 and row.factor in (min(result["grid"]), max(result["grid"])) else ""
+        edge = ", at the edge" if row.at_edge else ""
         found.append({"method": row.title, **cells, "chosen": f"{row.factor:.3g}{edge}"})
     return found
 

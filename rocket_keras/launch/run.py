@@ -15,6 +15,7 @@ from rocket_keras.architecture import describe_net
 from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.counting import multiply_adds
 from rocket_keras.export import export_light
+from rocket_keras.extras import require_launch
 from rocket_keras.json_file import write_json
 from rocket_keras.latency import measure_each
 from rocket_keras.launch.batches import Batches, EpochOrder, predict_logits
@@ -65,8 +66,10 @@ def launch(
 
     Raises:
         ValueError: The folder holds a run with other settings or nets, or a split cannot be scored.
+        ImportError: A package of the `launch` extra is not installed; nothing was trained.
         rocket_keras.callbacks.NonFiniteLoss: A loss term became NaN; the last good checkpoint stays.
     """
+    require_launch()
     console = console or Console(stderr=True)
     check_plan(plan)
     facts = _facts(plan, seed)

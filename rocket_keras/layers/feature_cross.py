@@ -31,6 +31,14 @@ class FeatureCross(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cross = require("keras_rs", "launch").layers.FeatureCross(dtype=self.dtype_policy, name="cross")
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "FeatureCross":
+        """Rebuild the layer from `get_config`."""
+        require(
+            "keras_rs", "launch"
+        )  # here: what `__init__` raises comes out of Keras's loader as a page of a TypeError
+        return super().from_config(config)
+
     def build(self, input_shape: Any) -> None:
         """Make W `(width, width)` and b `(width,)`."""
         shape = input_shape[1]

@@ -1,5 +1,6 @@
 """Rows of the methods' table: every other method of the field."""
 
+import dataclasses
 from functools import partial
 
 from rocket_keras import hints
@@ -32,6 +33,25 @@ def _pfd(variant: str) -> Stage:
 
 def _distilled(name: str, title: str, paper: str, equation: str, *stages: Stage, **options: object) -> Method:
     return Method(name, title, paper, equation, stages, "two-stage", **options)  # type: ignore[arg-type]
+
+
+def _under_both_switches(name: str, title: str, paper: str, equation: str, stage: Stage) -> tuple[Method, Method]:
+    """Return the row as published, whose student trains the shared layers, and the row under our switch.
+
+    Neither depends on the entry's own `light_to_shared`.
+    """
+    published, routed = (dataclasses.replace(stage, light_to_shared=to_shared) for to_shared in (True, False))
+    return (
+        Method(name, title, paper, equation, (published,), "privileged"),
+        Method(
+            f"{name}-routed",
+            f"{title}, light_to_shared=False",
+            f"{paper}; routed by this project",
+            f"{equation}; the light net's terms do not move the shared layers",
+            (routed,),
+            "privileged",
+        ),
+    )
 
 
 RIVAL_ROWS: tuple[Method, ...] = (
@@ -145,22 +165,20 @@ RIVAL_ROWS: tuple[Method, ...] = (
         (Stage("both", hints=(Term(parts.mutual, 1.0),), variant="unshared", block=False),),
         "joint",
     ),
-    Method(
+    *_under_both_switches(
         "md",
         "MD, synchronous",
         _PFD,
         "(1 - w) CE(y,l) + w CE(sigmoid(z), l), w = 0.5 from the swap step on; same inputs",
-        (_pfd("own"),),
-        "privileged",
+        _pfd("own"),
     ),
-    Method(
+    *_under_both_switches(
         "pfd",
         "PFD, synchronous",
         _PFD,
         "(1 - w) CE(y,l) + w CE(sigmoid(z), l), w = 0.5 from the swap step on; z of the light net's size, sees "
         "the privileged features",
-        (_pfd("privileged same size"),),
-        "privileged",
+        _pfd("privileged same size"),
     ),
     Method(
         "pfd-async",
@@ -170,21 +188,19 @@ RIVAL_ROWS: tuple[Method, ...] = (
         (PRIVILEGED_TEACHER, Stage("light", hints=(PFD_TERM,), labels=0.5, teachers=(PRIVILEGED_TEACHER,))),
         "two-stage",
     ),
-    Method(
+    *_under_both_switches(
         "pfd+md",
         "PFD + MD",
         _PFD,
         "(1 - w) CE(y,l) + w CE(sigmoid(z), l), w = 0.5 from the swap step on; z the full booster, sees the privileged "
         "features",
-        (_pfd("privileged"),),
-        "privileged",
+        _pfd("privileged"),
     ),
-    Method(
+    *_under_both_switches(
         "rocket-privileged",
         "rocket under a privileged booster",
         f"{PAPER}; {_PFD}",
         "CE(y,l) + w |l - z|^2, z sees the privileged features",
-        (Stage("both", hints=(PAPER_HINT,), variant="privileged"),),
-        "privileged",
+        Stage("both", hints=(PAPER_HINT,), variant="privileged"),
     ),
 )

@@ -1,15 +1,14 @@
 """The light net over HTTP: JSON in and out, refusals instead of a growing queue, new nets without a stop."""
 
-try:
-    import fastapi  # noqa: F401
-    import prometheus_client  # noqa: F401
-    import uvicorn  # noqa: F401
-except ModuleNotFoundError as error:
-    raise ImportError(f"The service needs {error.name}. Install it with: pip install 'rocket-keras[serve]'") from error
+from rocket_keras.extras import require
 
-from rocket_keras.service.app import build_app
-from rocket_keras.service.limits import Limits
-from rocket_keras.service.model import ServedModel
-from rocket_keras.service.server import serve
+# Imported at the top of the files below; here their absence is one line.
+for _module in ("fastapi", "prometheus_client", "uvicorn"):
+    require(_module, extra="serve")
+
+from rocket_keras.service.app import build_app  # noqa: E402
+from rocket_keras.service.limits import Limits  # noqa: E402
+from rocket_keras.service.model import ServedModel  # noqa: E402
+from rocket_keras.service.server import serve  # noqa: E402
 
 __all__ = ["Limits", "ServedModel", "build_app", "serve"]

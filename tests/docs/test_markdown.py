@@ -116,11 +116,25 @@ def check_script(words: list[str]) -> None:
         raise ValueError(f"expected a script of the repository, received {words[1]!r}")
 
 
+def check_export(words: list[str]) -> None:
+    backends = ("jax", "tensorflow", "torch")
+    if words[1:] not in [[f"KERAS_BACKEND={name}"] for name in backends]:
+        raise ValueError(f"expected export KERAS_BACKEND={'|'.join(backends)}, received {shlex.join(words)}")
+
+
 def check_nothing(words: list[str]) -> None:
     """Changing folders and cloning leave nothing to hold against the repository."""
 
 
-CHECKED = {"pip": check_pip, "tox": check_tox, "python": check_script, "git": check_nothing, "cd": check_nothing}
+# An export is not obeyed: a document runs where its reader has set nothing.
+CHECKED = {
+    "pip": check_pip,
+    "tox": check_tox,
+    "python": check_script,
+    "export": check_export,
+    "git": check_nothing,
+    "cd": check_nothing,
+}
 
 
 def at_smoke_size(words: list[str], data: str | None) -> list[str] | None:
@@ -164,20 +178,26 @@ def program(text: str, data: str | None) -> Program:
     return Program("\n".join(lines), tuple(left_out))
 
 
-def run(source: str, name: str, folder: Path) -> None:
+def run(source: str, name: str, folder: Path, environment: dict[str, str]) -> None:
     script = folder / f"{name}.py"
     script.write_text(source)
     done = subprocess.run(
-        [sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=1200, check=False
+        [sys.executable, script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
     )
     assert done.returncode == 0, f"{name} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
 
 @pytest.mark.docs
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_document_runs(document, tmp_path):
+def test_document_runs(document, tmp_path, nothing_set):
     found = program(document.read_text(), os.environ.get("ROCKET_KERAS_DATA"))
-    run(found.source, document.name, tmp_path)
+    run(found.source, document.name, tmp_path, nothing_set)
     if found.left_out:
         pytest.skip(f"all else ran; set ROCKET_KERAS_DATA to run {'; '.join(found.left_out)}")
 
@@ -216,12 +236,12 @@ rocket-keras is not run here
 
 
 @pytest.mark.docs
-def test_python_blocks_share_a_namespace_and_line_numbers(tmp_path):
+def test_python_blocks_share_a_namespace_and_line_numbers(tmp_path, nothing_set):
     python_only = SAMPLE.partition("```console")[0]
-    run(program(python_only, None).source, "sample", tmp_path)
+    run(program(python_only, None).source, "sample", tmp_path, nothing_set)
     assert (tmp_path / "out.txt").read_text() == "42"
     with pytest.raises(AssertionError, match=r'sample\.py", line 12'):
-        run(program(python_only.replace("twice(21)", "thrice(21)"), None).source, "sample", tmp_path)
+        run(program(python_only.replace("twice(21)", "thrice(21)"), None).source, "sample", tmp_path, nothing_set)
 
 
 @pytest.mark.docs
@@ -249,6 +269,7 @@ def test_a_command_without_its_data_is_named():
     ("text", "line"),
     [
         ("```sh\ncurl x\n```", "expected one of rocket-keras, pip"),
+        ("```sh\nexport KERAS_BACKEND=theano\n```", "expected export KERAS_BACKEND="),
         ("```sh\ntox -e nothing\n```", "expected tox environments of tox.ini"),
         ("```sh\npip install rocket-keras[nothing]\n```", "expected pip to install"),
         ("```sh\npython benchmarks/nothing.py\n```", "expected a script of the repository"),

@@ -64,19 +64,6 @@ def test_a_backend_that_is_not_installed_is_one_line(tmp_path, named):
     one_line((result.returncode, result.stdout, result.stderr), "installed")
 
 
-@pytest.mark.parametrize("written", [None, '{"backend": "a backend that is not there"}', "no json"])
-def test_without_a_named_backend_the_installed_one_is_taken(tmp_path, monkeypatch, written):
-    import rocket_keras_start
-
-    monkeypatch.delenv("KERAS_BACKEND")
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    if written is not None:
-        (tmp_path / "keras.json").write_text(written)
-    rocket_keras_start.choose_backend()
-    installed = [name for name in rocket_keras_start.BACKENDS if rocket_keras_start.importlib.util.find_spec(name)]
-    assert os.environ["KERAS_BACKEND"] == installed[0]
-
-
 def test_an_interrupt_says_how_to_go_on(tmp_path):
     # A shell that runs the tests in the background has interrupts ignored, and children inherit that.
     heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"

@@ -111,10 +111,3 @@ def test_a_comparison_that_is_none_is_one_line(command_line, tmp_path):
     status, _, err = command_line("zoo", "pack", "bank", ".", "--out", "p")
     assert (status, len(err.strip().splitlines())) == (2, 1)
     assert "expected the compare.json of a comparison in ., received one without 'complete'" in err
-
-
-def test_a_key_that_is_nowhere_expected_is_told_with_its_place(command_line, monkeypatch):
-    monkeypatch.setattr("zoo.loading.open_preset", lambda source: {}["results"])
-    status, _, err = command_line("zoo", "show", "bank")
-    assert (status, len(err.strip().splitlines())) == (2, 1)
-    assert "expected 'results' among the keys in test_cli_own_preset.py, line" in err

@@ -76,7 +76,7 @@ def test_a_rocket_goes_on_after_a_failure(make_pair, rows, case):
     x, y = rows(32)
     rocket = compiled(make_pair(), keras.optimizers.SGD(0.1, momentum=0.9))
     # TensorFlow makes an error of its own of one in its data.
-    with pytest.raises((Exception, KeyboardInterrupt), match="no such batch|no callback"):
+    with pytest.raises((Exception, KeyboardInterrupt), match=r"no such batch|no callback"):
         CASES[case](rocket, x, y)
     check_goes_on(rocket, x, y)
 

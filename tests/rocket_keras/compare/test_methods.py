@@ -141,10 +141,8 @@ LIGHT_LOSS = {
     "logit-std": lambda s: 0.1 * ce(s) + standardised(s),
     # Both directions are one term of the loss; each net sees the gradient of its own.
     "dml": lambda s: ce(s) + kl(s.booster, s.light) + kl(s.light, s.booster),
-    "md": after_swap,
-    "pfd": after_swap,
+    **dict.fromkeys(["md", "md-routed", "pfd", "pfd-routed", "pfd+md", "pfd+md-routed"], after_swap),
     "pfd-async": distilled_click,
-    "pfd+md": after_swap,
     "relay": rocket,
 }
 
@@ -234,6 +232,19 @@ def test_each_ablation_of_rocket_differs_in_one_thing():
         fields = [f.name for f in dataclasses.fields(stage) if getattr(stage, f.name) != getattr(full, f.name)]
         assert len(fields) == 1, f"{method.name}: {fields}"
     assert len(ablations) > 8
+
+
+@pytest.mark.parametrize("switch", [True, False], ids=lambda switch: f"the entry says {switch}")
+@pytest.mark.parametrize("name", ["md", "pfd", "pfd+md", "rocket-privileged"])
+def test_published_rows_train_the_shared_layers_and_routed_rows_do_not(make_toy_plan, tmp_path, name, switch):
+    plan = make_toy_plan("click", epochs=1, light_to_shared=switch)(SEED)
+    for method, to_shared in ((get_method(name), True), (get_method(f"{name}-routed"), False)):
+        pair = plan.pair(method.stages[0].variant)
+        rocket, _, _ = stage_model(plan, Job(method.stages[0], SEED), tmp_path, pair)
+        assert pair.shared_variables
+        assert rocket.light_to_shared is to_shared, method.name
+        assert method.family == "privileged"
+        assert method.tuned
 
 
 def test_an_unknown_method_suggests_the_nearest():
