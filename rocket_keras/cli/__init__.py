@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _line(error: Exception) -> str:
-    """The error in one line; one that no file of ours raises on purpose with its type and the line that it came from."""
+    """The error in one line; one that we do not raise on purpose with its type and the line that it came from."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = " ".join(text.split())
     root = Path(__file__).parents[2]
