@@ -3,7 +3,8 @@
 python benchmarks/render_results.py [--check] [--readme README.md] [--comparisons docs/results.md] [--results FOLDER]
 
 launch_*.json is the `summary.json` of `rocket-keras launch ENTRY --seeds N`, compare_*.json the `compare.json` of
-`rocket-keras compare ENTRY`. Only what stands between the markers changes.
+`rocket-keras compare ENTRY`. compare_ENTRY_PART.json is a further comparison of the entry; its heading ends in PART.
+Only what stands between the markers changes.
 """
 
 import argparse
@@ -63,7 +64,7 @@ def read_comparisons(folder: Path) -> list[dict[str, Any]]:
                 f"{path}: expected a complete comparison, received one that was interrupted; "
                 f"run `rocket-keras compare {result['entry']}` to its end and copy compare.json"
             )
-    return [result for _, result in found]
+    return [{**result, "part": "".join(path.stem.split("_", 2)[2:])} for path, result in found]
 
 
 def _read(folder: Path, pattern: str) -> list[tuple[Path, dict[str, Any]]]:
@@ -155,7 +156,8 @@ def render_comparisons(results: list[dict[str, Any]]) -> str:
 
 def _comparison(result: dict[str, Any]) -> str:
     found, grid = "\n".join(f"- {text}" for text in findings(result)), grid_rows(result)
-    parts = [f"## {result['entry']}", found and f"{found}\n\n{CAUTION}", markdown(result)]
+    heading = ", ".join(part for part in (result["entry"], result.get("part")) if part)
+    parts = [f"## {heading}", found and f"{found}\n\n{CAUTION}", markdown(result)]
     if grid:
         lines = [list(grid[0]), ["---", *["---:"] * (len(grid[0]) - 1)], *(list(row.values()) for row in grid)]
         metric = "accuracy %" if result["metric"] == "accuracy" else "AUC"

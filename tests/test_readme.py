@@ -147,6 +147,14 @@ def test_check_sees_a_comparison_that_was_not_rendered(renderer, monkeypatch, tm
     assert "rocket_mlp_adsim" not in readme.read_text()
 
 
+def test_a_further_comparison_of_an_entry_has_a_heading_of_its_own(renderer, tmp_path):
+    for name in ("compare_adsim_privileged", "compare_adsim"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(made_up()))
+    lines = renderer.render_comparisons(renderer.read_comparisons(tmp_path)).splitlines()
+    headings = [line for line in lines if line.startswith("## ")]
+    assert headings == ["## mlp.rocket_mlp_adsim", "## mlp.rocket_mlp_adsim, privileged"]
+
+
 def test_an_interrupted_comparison_is_named(renderer, tmp_path):
     (tmp_path / "compare_x.json").write_text(json.dumps({**made_up(), "complete": False}))
     with pytest.raises(ValueError, match=r"compare_x\.json: expected a complete comparison"):

@@ -104,12 +104,12 @@ def differences_to_base(result: Mapping[str, Any]) -> dict[str, Difference | Non
     """
     base = scores_of(result, "base")
     others = [name for name in result["methods"] if name != "base"]
-    found = {name: paired_difference(scores_of(result, name), base) for name in others}
-    tested = {name: difference for name, difference in found.items() if difference and difference.p is not None}
+    differences = {name: paired_difference(scores_of(result, name), base) for name in others}
+    tested = {name: difference for name, difference in differences.items() if difference and difference.p is not None}
     corrected = holm([difference.p or 0.0 for difference in tested.values()])
     for (name, difference), p_holm in zip(tested.items(), corrected, strict=True):
-        found[name] = replace(difference, p_holm=p_holm)
-    return {name: found.get(name) for name in result["methods"]}
+        differences[name] = replace(difference, p_holm=p_holm)
+    return {name: differences.get(name) for name in result["methods"]}
 
 
 def with_differences(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,8 +122,8 @@ def test_every_way_into_the_package_chooses_before_keras_is_imported(tmp_path, m
     (tmp_path / "keras.py").write_text(STUB)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     call = "\nrocket_keras_start.main()" if module == "rocket_keras_start" else ""
-    found = python(f"import {module}{call}", tmp_path, PYTHONPATH=path)
-    assert found[:2] == (0, keras.backend.backend()), found[2]
+    status, out, errors = python(f"import {module}{call}", tmp_path, PYTHONPATH=path)
+    assert (status, out) == (0, keras.backend.backend()), errors
 
 
 def test_where_keras_is_imported_already_its_backend_stays(tmp_path):

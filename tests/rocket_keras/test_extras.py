@@ -58,18 +58,18 @@ def test_without_any_extra_each_module_and_a_cross_net_end_well_or_in_one_line_t
         [sys.executable, "-c", code, *modules()], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
     install = "Install it with: pip install 'rocket-keras[{}]'"
-    assert {name.split(".")[0] for name in told} <= {"rocket_keras", "tuning", "zoo"}
-    for name, line in told.items():
+    assert {name.split(".")[0] for name in lines} <= {"rocket_keras", "tuning", "zoo"}
+    for name, line in lines.items():
         assert "Install it with: pip install 'rocket-keras[" in line, f"{name}: {line}"
-    assert told["rocket_keras.cli"] == f"This needs typer. {install.format('launch')}"
-    assert told["rocket_keras.cli.bench"] == told["rocket_keras.cli"]
-    assert told["tuning.run"] == f"This needs keras_tuner. {install.format('tuning')}"
-    assert told["rocket_keras.service.app"] == f"This needs fastapi. {install.format('serve')}"
-    assert told["rocket_keras.streaming"] == f"This needs pyarrow. {install.format('data')}"
-    assert told["zoo.load"] == f"ImportError: This needs keras_rs. {install.format('launch')}"
-    assert not {"rocket_keras", "rocket_keras.compare", "rocket_keras.launch", "zoo", "zoo.entries"} & told.keys()
+    assert lines["rocket_keras.cli"] == f"This needs typer. {install.format('launch')}"
+    assert lines["rocket_keras.cli.bench"] == lines["rocket_keras.cli"]
+    assert lines["tuning.run"] == f"This needs keras_tuner. {install.format('tuning')}"
+    assert lines["rocket_keras.service.app"] == f"This needs fastapi. {install.format('serve')}"
+    assert lines["rocket_keras.streaming"] == f"This needs pyarrow. {install.format('data')}"
+    assert lines["zoo.load"] == f"ImportError: This needs keras_rs. {install.format('launch')}"
+    assert not {"rocket_keras", "rocket_keras.compare", "rocket_keras.launch", "zoo", "zoo.entries"} & lines.keys()
 
 
 @pytest.fixture
@@ -154,11 +154,11 @@ def failing(monkeypatch, command_line):
 )
 def test_whatever_goes_wrong_at_the_command_line_is_one_line(failing, monkeypatch, error, line):
     monkeypatch.delenv("ROCKET_KERAS_TRACEBACK", raising=False)
-    status, found = failing(error)
+    status, text = failing(error)
     assert status == 2
-    assert found.startswith("rocket-keras: ")
-    assert line in found
-    assert ("ROCKET_KERAS_TRACEBACK=1" in found) == ("unexpected" in line)
+    assert text.startswith("rocket-keras: ")
+    assert line in text
+    assert ("ROCKET_KERAS_TRACEBACK=1" in text) == ("unexpected" in line)
 
 
 def test_a_long_foreign_message_is_shortened(failing, monkeypatch):

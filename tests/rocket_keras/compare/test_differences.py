@@ -57,8 +57,8 @@ def test_holm_is_that_of_r(p_values, corrected):
 
 def test_p_is_that_of_scipy_s_paired_test_and_defined_where_all_differences_are_equal():
     first, second = (0.81, 0.83, 0.82), (0.80, 0.80, 0.80)
-    found = paired_difference(dict(enumerate(first)), dict(enumerate(second)))
-    assert found.p == pytest.approx(stats.ttest_rel(first, second).pvalue)
+    difference = paired_difference(dict(enumerate(first)), dict(enumerate(second)))
+    assert difference.p == pytest.approx(stats.ttest_rel(first, second).pvalue)
     assert paired_difference({0: 0.75, 1: 0.5}, {0: 0.5, 1: 0.25}).p == 0.0
     assert paired_difference({0: 0.75, 1: 0.5}, {0: 0.75, 1: 0.5}).p == 1.0
     assert paired_difference({0: 0.75}, {0: 0.5}).p is None
@@ -76,11 +76,11 @@ def test_the_family_is_the_table_and_every_form_of_it_has_the_same_numbers(resul
     wanted = expected(["booster", "rocket", "kd"])
     single = stats.ttest_rel(SCORES["rocket"], SCORES["base"]).pvalue
     assert wanted["rocket"] > 1.9 * single  # the correction does something here
-    found = {row.method: row.difference for row in rows(result)}
-    assert found["base"] is None
+    differences = {row.method: row.difference for row in rows(result)}
+    assert differences["base"] is None
     for name, p in wanted.items():
-        assert found[name].p_holm == pytest.approx(p)
-        assert found[name].p <= found[name].p_holm
+        assert differences[name].p_holm == pytest.approx(p)
+        assert differences[name].p <= differences[name].p_holm
     cells = {line["method"]: line["p (Holm)"] for line in table_rows(result)}
     assert cells == {
         "base": "–",
@@ -104,9 +104,9 @@ def test_the_family_is_the_table_and_every_form_of_it_has_the_same_numbers(resul
 def test_a_row_without_an_interval_is_in_no_family(result):
     result["methods"]["kd"]["runs"] = result["methods"]["kd"]["runs"][:1]
     wanted = expected(["booster", "rocket"])
-    found = differences_to_base(result)
-    assert found["kd"].p_holm is None
-    assert found["rocket"].p_holm == pytest.approx(wanted["rocket"])
+    differences = differences_to_base(result)
+    assert differences["kd"].p_holm is None
+    assert differences["rocket"].p_holm == pytest.approx(wanted["rocket"])
     alone = made_up(seeds=(0,))
     assert "p (Holm)" not in table_rows(alone)[0]
     assert "Holm" not in caption(alone)
