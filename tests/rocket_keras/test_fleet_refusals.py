@@ -77,7 +77,8 @@ def test_refusals_say_what_is_wrong(pairs, options, message):
         (lambda sgd: {"optimizer": sgd(global_clipnorm=1.0)}, "instead of global_clipnorm"),
         (lambda sgd: {"optimizer": sgd(loss_scale_factor=8.0)}, "does not scale losses"),
         (lambda sgd: {"booster_optimizer": keras.optimizers.LossScaleOptimizer(sgd())}, "does not scale losses"),
-        (lambda sgd: {"loss": "binary_crossentropy"}, "takes probabilities"),
+        (lambda sgd: {"loss": keras.losses.BinaryCrossentropy()}, "takes probabilities"),
+        (lambda sgd: {"loss_weights": [1.0, 2.0]}, "Fleet.compile expected no loss_weights"),
         (lambda sgd: {"loss": None}, "Fleet.compile needs a loss"),
     ],
 )

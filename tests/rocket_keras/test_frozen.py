@@ -93,6 +93,11 @@ def test_no_net_is_refused():
         Frozen([])
 
 
+def test_what_trains_is_no_frozen_layer():
+    with pytest.raises(ValueError, match="expected no trainable=True"):
+        Frozen([net()], trainable=True)
+
+
 def test_a_layer_of_the_teacher_may_have_the_name_of_one_that_learns(rows):
     # PyTorch knows variables by path: a twin's gradients were once added up from step to step.
     def light_weights(teachers_layer):

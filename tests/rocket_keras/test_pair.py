@@ -152,3 +152,8 @@ def test_a_tap_must_not_take_the_name_of_a_head(make_pair):
     pair = make_pair()
     with pytest.raises(ValueError, match="must not be called 'light'"):
         Pair(light=pair.light, booster=pair.booster, taps={"light": pair.light.outputs[0]})
+
+
+def test_an_unknown_argument_of_from_joint_is_refused(make_pair):
+    with pytest.raises(TypeError, match="privilege"):
+        Pair.from_config({**make_pair().get_config(), "privilege": ["x"]})

@@ -82,6 +82,19 @@ def test_float16_scales_the_loss(make_pair, rows, light_to_shared):
     assert logs["loss"][-1] < logs["loss"][0]
 
 
+def test_float16_without_scaling_is_what_was_asked_for(make_pair, rows, tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        rocket = compiled(make_pair(), auto_scale_loss=False)
+        assert isinstance(rocket.optimizer, keras.optimizers.SGD)
+        rocket.fit(*rows(8), verbose=0)
+        rocket.save(tmp_path / "rocket.keras")
+        loaded = keras.models.load_model(tmp_path / "rocket.keras")
+        assert isinstance(loaded.optimizer, keras.optimizers.SGD)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_predict_leaves_the_taps_out(make_pair, rows):
     plain = make_pair()
     hidden = plain.booster.get_layer("booster_hidden").output

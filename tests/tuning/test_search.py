@@ -101,6 +101,11 @@ def test_an_impossible_budget_names_the_nearest_and_by_how_much_it_misses(find):
     assert "\n" not in str(error)
 
 
+def test_arguments_that_no_pair_is_trained_with_are_refused(find):
+    with pytest.raises(ValueError, match=r"where the builder makes pairs, received \['max_trails'\]"):
+        find(max_trails=3)
+
+
 def test_a_budget_below_what_the_runtime_takes_is_told_before_anything_is_built(find):
     with pytest.raises(NoFeasibleModel, match=r"a net that does nothing takes p50 .* ms, p99 .* ms here") as caught:
         find(budget=LatencyBudget(p50_ms=1e-5, batch_size=20), headroom=0.0)

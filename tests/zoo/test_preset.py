@@ -36,6 +36,12 @@ def saved(tmp_path):
     return pair, tmp_path / "preset"
 
 
+def test_metadata_of_a_presets_own_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"received \['files'\]; rename"):
+        save_preset(ctr(), tmp_path / "preset", files="mine")
+    assert not (tmp_path / "preset").exists()
+
+
 def nothing_is_drawn(self, *args, **kwargs):
     raise AssertionError("an initial value was drawn, which the file replaces")
 
