@@ -40,7 +40,7 @@ class GroupAUC(keras.callbacks.Callback):
 
     def __init__(self, data: tuple, group: str = "user_id", batch_size: int | None = 4096):
         super().__init__()
-        if hasattr(data, "in_order"):  # a stream, whose class needs an extra
+        if callable(getattr(data, "in_order", None)):  # a stream, whose class needs an extra
             view = data.in_order((group,))
             labels, extra = view.targets()
             data = view, labels, extra[group]

@@ -40,6 +40,9 @@ def check_arrays(x: Any, y: Any, joint: keras.Model, prefix: str = "") -> None:
         _check_shape(name, array, joint.inputs[0].shape)
     for name, array in labels.items():
         _check_labels(name, array, joint.output["booster"].shape[-1])
+    for _, part in _parts(y, f"{prefix}y"):
+        if isinstance(part, np.ndarray) and part.dtype.kind == "O":
+            _refuse_labels(part)
     sizes = {name: len(array) for name, array in {**arrays, **labels}.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"Inputs and labels must have as many rows as each other. Received: {sizes}.")
@@ -108,7 +111,7 @@ def _check_shape(name: str, array: np.ndarray, expected: tuple[int | None, ...])
 
 def _check_labels(name: str, y: np.ndarray, logits: int) -> None:
     if y.dtype.kind not in "biuf" and len(y):
-        raise ValueError(f"Labels must be numbers. Received: {y[0]!r} in row 0. Give each class a number.")
+        _refuse_labels(y)
     _check_finite(name, y)
     if logits == 1:
         bad, expected = (y < 0) | (y > 1), "from 0 to 1"
@@ -120,3 +123,7 @@ def _check_labels(name: str, y: np.ndarray, logits: int) -> None:
         row = np.argwhere(bad.reshape(len(y), -1).any(axis=1))[0, 0]
         owner = "Labels" if name == "y" else f"The labels {name}"
         raise ValueError(f"{owner} must be {expected}. Received: {y[row]} in row {row}.")
+
+
+def _refuse_labels(y: np.ndarray) -> None:
+    raise ValueError(f"Labels must be numbers. Received: {y[0]!r} in row 0. Give each class a number.")

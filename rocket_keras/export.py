@@ -89,7 +89,7 @@ def export_light(
     write, run = _FORMATS[path.suffix]
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = made_up_rows(model, 7) if rows is None else of_ranks(model, inputs_of(model, rows))
-    if path.suffix == ".onnx" and isinstance(model.input, list | tuple) and not isinstance(rows, dict):
+    if path.suffix == ".onnx" and isinstance(input_structure(model), list | tuple) and not isinstance(rows, dict):
         named = zip(model.inputs, keras.tree.flatten(rows), strict=True)
         rows = {tensor.name: column for tensor, column in named}
     text = encoder if encoder is None or isinstance(encoder, str) else encoder.to_json()

@@ -104,7 +104,7 @@ class Copier:
         copied.name = self.rename(layer)
         if copied.dtype_policy != layer.dtype_policy:
             copied.dtype_policy = layer.dtype_policy
-        for inner, twin in pairs_inside(layer, copied):
+        for inner, twin in _pairs_so_far(layer, copied):
             twin.name = inner.name if inner is not layer else twin.name
             for name, function in functions_of(inner).items():
                 if vars(twin).get(name) is not function:
@@ -137,6 +137,16 @@ class Copier:
 
 _EVERY_LAYER = ("name", "trainable", "dtype")
 _LAMBDA = {"function": "function", "output_shape": "_output_shape", "mask": "mask", "arguments": "arguments"}
+
+
+def _pairs_so_far(layer: keras.layers.Layer, copied: keras.layers.Layer) -> list[tuple[Any, Any]]:
+    """Return what `pairs_inside` does; of a copy that makes the layers in it when it is built, the two alone."""
+    try:
+        return pairs_inside(layer, copied)
+    except ValueError:
+        if copied.built:
+            raise
+        return [(layer, copied)]
 
 
 def _set_trainable(source: Any, target: Any) -> None:

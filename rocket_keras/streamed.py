@@ -36,7 +36,7 @@ def in_order(data: Any) -> Any:
     """Return a stream's rows in the order of the log; any other data as it is."""
     # The attribute, not the class: streams need an extra.
     view = getattr(data, "in_order", None)
-    return data if view is None else view()
+    return view() if callable(view) else data  # a DataLoader of PyTorch has a flag of this name
 
 
 def _check_ids(x: Any) -> None:

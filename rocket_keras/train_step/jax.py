@@ -1,6 +1,7 @@
 """The training step under JAX."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -61,12 +62,14 @@ class TrainStep:
     ) -> Any:
         """Evaluate as `keras.Model.evaluate`, under a distribution after a look at the batches."""
         jax_mesh.check_parts(x, batch_size)
-        return super().evaluate(x, y, batch_size, *arguments, **options)
+        with self._synced_after_errors():
+            return super().evaluate(x, y, batch_size, *arguments, **options)
 
     def predict(self, x: Any, batch_size: int | None = None, *arguments: Any, **options: Any) -> Any:
         """Predict as `keras.Model.predict`; under a distribution any number of rows."""
         x, rows = jax_mesh.padded(x, batch_size)
-        outputs = super().predict(x, batch_size, *arguments, **options)
+        with self._synced_after_errors():
+            outputs = super().predict(x, batch_size, *arguments, **options)
         return keras.tree.map_structure(lambda output: output[:rows], outputs)
 
     def from_all_devices(self, rows: Any, gradients: Any) -> tuple[Any, Any]:
@@ -111,6 +114,15 @@ class TrainStep:
                 states.clear()
 
         return step
+
+    @contextlib.contextmanager
+    def _synced_after_errors(self) -> Iterator[None]:
+        """Give the variables their values back where a callback fails between two batches; in `fit` Keras does."""
+        try:
+            yield
+        except BaseException:
+            self.jax_state_sync()
+            raise
 
     def _take_back(self, state: tuple[Any, ...]) -> None:
         """Assign the values of a state to the variables, unless a step has used them up."""

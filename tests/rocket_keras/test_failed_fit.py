@@ -50,6 +50,12 @@ CASES = {
     "evaluation data": lambda m, x, y: m.evaluate(Batches(x, y, 2), verbose=0),
     "first batch of predict": lambda m, x, y: m.predict(Batches(x, y, 0), verbose=0),
     "predict": lambda m, x, y: m.predict(Batches(x, y, 2), verbose=0),
+    "callback of evaluate": lambda m, x, y: m.evaluate(
+        x, y, batch_size=8, verbose=0, callbacks=[Failing(KeyError("no callback"), "on_test_batch_end")]
+    ),
+    "callback of predict": lambda m, x, y: m.predict(
+        x, batch_size=8, verbose=0, callbacks=[Failing(KeyError("no callback"), "on_predict_batch_end")]
+    ),
     **{
         f"{method} {type(error).__name__}": lambda m, x, y, method=method, error=error: m.fit(
             x, y, batch_size=8, validation_data=(x, y), verbose=0, callbacks=[Failing(error, method)]
