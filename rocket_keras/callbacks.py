@@ -38,7 +38,7 @@ class GroupAUC(keras.callbacks.Callback):
         >>> rocket.fit(train, callbacks=[GroupAUC((x, y), group="user_id"), keras.callbacks.ModelCheckpoint(...)])
     """
 
-    def __init__(self, data: tuple, group: str = "user_id", batch_size: int | None = 4096):
+    def __init__(self, data: Any, group: str = "user_id", batch_size: int | None = 4096):
         super().__init__()
         if callable(getattr(data, "in_order", None)):  # a stream, whose class needs an extra
             view = data.in_order((group,))
