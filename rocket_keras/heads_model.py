@@ -11,7 +11,7 @@ from rocket_keras.callbacks import StopOnNonFinite
 from rocket_keras.checks import check_arrays, check_validation
 from rocket_keras.columns_by_name import ColumnsByName
 from rocket_keras.heads import per_head, resolve_metrics
-from rocket_keras.logit_losses import label_loss
+from rocket_keras.logit_losses import label_loss, of_logits_rank
 from rocket_keras.monitoring import directions_of, set_modes
 from rocket_keras.routes import Route
 from rocket_keras.row_optimizers import RowOptimizer
@@ -171,7 +171,9 @@ class HeadsModel(ColumnsByName, Streamed, TrainStep, RowTraining):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update every metric on every head and return all of them."""
         logits = {head: y_pred[head] for head in self.roles}
-        return super().compute_metrics(x, per_head(lambda value: value, y, self.roles), logits, sample_weight)
+        labels = per_head(lambda value: value, y, self.roles)
+        labels = {head: of_logits_rank(labels[head], logits[head]) for head in self.roles}
+        return super().compute_metrics(x, labels, logits, sample_weight)
 
     def fit(
         self,

@@ -165,8 +165,18 @@ class _FunctionLoss(keras.losses.Loss):
         self.function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        return self.function(y_true, y_pred)
+        return self.function(of_logits_rank(y_true, y_pred), y_pred)
 
 
 def _name(loss: Any) -> str:
     return str(getattr(loss, "name", None) or getattr(loss, "__name__", loss))
+
+
+def of_logits_rank(labels: Any, logits: Any) -> Any:
+    """Return labels `(batch,)` as `(batch, 1)` where there is one logit, others as they are.
+
+    Two functions of `(batch,)` and `(batch, 1)` would compare every row with every other one. Keras's losses do this
+    themselves; its metrics and plain functions do not.
+    """
+    one_logit = len(logits.shape) == 2 and logits.shape[-1] == 1
+    return keras.ops.expand_dims(labels, -1) if one_logit and len(labels.shape) == 1 else labels

@@ -8,7 +8,14 @@ import keras
 from rocket_keras.graph import graph_model
 
 _SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "log_softmax", "sparsemax")
-_RESHAPING = (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute, keras.layers.Identity)
+_RESHAPING = (
+    keras.layers.Flatten,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+    keras.layers.Identity,
+    keras.layers.Dropout,
+    keras.layers.ActivityRegularization,
+)
 # Layers whose activation comes last in their call, and not within a recurrence.
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 _ACTIVATED = (keras.layers.Dense, keras.layers.EinsumDense, *_CONVOLUTIONS)
@@ -18,8 +25,8 @@ _ACTIVATIONS = (keras.layers.Activation, keras.layers.Softmax)
 def output_activation(model: keras.Model) -> str | None:
     """Name the activation that turns the model's output into probabilities; None where none can be seen.
 
-    It is looked for through nested models, flattening and reshaping. What a Lambda or a layer of one's own computes
-    cannot be seen.
+    It is looked for through nested models, flattening, reshaping, dropout and linear activations. What arithmetic after
+    it, a function or layer of one's own, a Lambda or a wrapper computes cannot be seen.
     """
     return _activation_of(model.outputs[0])
 
@@ -68,14 +75,22 @@ def _activation_of(tensor: Any) -> str | None:
     if isinstance(operation, keras.Model):
         outputs = getattr(operation, "outputs", None)
         return output_activation(operation) if outputs and len(outputs) == 1 else None
-    if isinstance(operation, _RESHAPING) or type(operation) in _reshaping_operations():
+    if _passes_on(operation):
         return _activation_of(arguments.args[0])
     return _own_activation(operation) or None
+
+
+def _passes_on(operation: Any) -> bool:
+    """Return whether probabilities stay probabilities: flattening, dropping, a linear activation (for float32)."""
+    linear = isinstance(operation, keras.layers.Activation) and operation.activation is keras.activations.linear
+    return linear or isinstance(operation, _RESHAPING) or type(operation) in _reshaping_operations()
 
 
 def _own_activation(operation: Any) -> str | None:
     if isinstance(operation, keras.layers.Softmax):
         return "softmax"
+    if isinstance(inner := getattr(operation, "activation", None), keras.layers.Layer):
+        return _own_activation(inner)
     if type(operation) in _squashing_operations():
         return _squashing_operations()[type(operation)]
     name = getattr(getattr(operation, "activation", None), "__name__", "")

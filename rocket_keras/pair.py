@@ -150,6 +150,10 @@ class Pair:
         """
         return self.from_joint(copy_net(self.joint, replaced), **self._shape())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the joint graph: of three graphs apart, training one would leave the others behind."""
+        return _cut, (self.joint, self._shape())
+
     def get_config(self) -> dict[str, Any]:
         """Return the joint graph and how the two models lie in it; shared layers are saved once."""
         return {"joint": keras.saving.serialize_keras_object(self.joint), **self._shape()}
@@ -173,6 +177,10 @@ class Pair:
         of_light, of_booster = ({id(v) for v in model.trainable_variables} for model in (self.light, self.booster))
         owners = (light, booster)
         return [v for v in self.joint.trainable_variables if (id(v) in of_light, id(v) in of_booster) == owners]
+
+
+def _cut(joint: keras.Model, shape: dict[str, Any]) -> Pair:
+    return Pair.from_joint(joint, **shape)
 
 
 def _join(light: keras.Model, booster: keras.Model, taps: dict[str, Any], inputs: dict[int, Any]) -> keras.Model:

@@ -300,3 +300,24 @@ def test_a_sparse_net_means_logits_where_it_ends_in_them(top, tmp_path):
     net.save(tmp_path / "net.keras")
     again = keras.models.load_model(tmp_path / "net.keras").evaluate(x, y, verbose=0, return_dict=True)
     np.testing.assert_allclose([again[name] for name in logs], list(logs.values()), rtol=1e-6)
+
+
+def brier(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_true - keras.ops.sigmoid(y_pred)), axis=-1)
+
+
+@pytest.mark.parametrize(
+    "loss", ["hinge", "squared_hinge", K.hinge, brier], ids=["hinge", "squared", "function", "own"]
+)
+def test_labels_with_and_without_a_last_axis_mean_the_same(make_pair, rows, loss):
+    x, _ = rows(37, logits=1)
+    y = np.random.default_rng(3).integers(0, 2, 37).astype("float32")
+    rocket = rk.Rocket(make_pair(logits=1))
+    rocket.compile("sgd", loss, metrics=["hinge", "bce", brier])
+    flat, column = (rocket.evaluate(x, labels, verbose=0, return_dict=True) for labels in (y, y[:, None]))
+    assert flat == column
+    z = rocket.predict(x, verbose=0)["light"][:, 0]
+    expected = np.square(y - 1 / (1 + np.exp(-z.astype("float64")))).mean()
+    np.testing.assert_allclose(flat["light_brier"], expected, rtol=1e-5)
+    if loss is brier:
+        np.testing.assert_allclose(flat["light_loss"], expected, rtol=1e-5)

@@ -91,3 +91,28 @@ def test_what_cannot_be_done_is_refused(make, message):
     with pytest.raises(ValueError, match=message) as caught:
         logits_of(make())
     assert "\n" not in str(caught.value)
+
+
+TOPS = {
+    "a linear activation above": lambda x: keras.layers.Activation("linear", dtype="float32")(
+        keras.layers.Dense(3, activation="softmax")(x)
+    ),
+    "a layer as activation": lambda x: keras.layers.Dense(3, activation=keras.layers.Softmax())(x),
+    "an activation layer as activation": lambda x: keras.layers.Dense(3, activation=keras.layers.Activation("softmax"))(
+        x
+    ),
+    "dropout above": lambda x: keras.layers.Dropout(0.5)(keras.layers.Dense(3, activation="softmax")(x)),
+}
+
+
+@pytest.mark.parametrize("top", TOPS)
+def test_probabilities_are_seen_below_what_leaves_them(top):
+    inputs = keras.Input((4,), name="x")
+    model = keras.Model(inputs, TOPS[top](inputs))
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    logits = logits_of(model).predict(x, verbose=0)
+    assert logits.min() < 0
+    expected = keras.ops.convert_to_numpy(keras.ops.softmax(keras.ops.convert_to_tensor(logits)))
+    np.testing.assert_allclose(expected, model.predict(x, verbose=0), atol=1e-6)
+    with pytest.raises(ValueError, match=r"must end in logits.*rk\.logits_of"):
+        Frozen([model])

@@ -1,8 +1,11 @@
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
 
-from rocket_keras import Pair
+from rocket_keras import Pair, Rocket
 
 
 def dense(units, name=None, activation=None):
@@ -157,3 +160,20 @@ def test_a_tap_must_not_take_the_name_of_a_head(make_pair):
 def test_an_unknown_argument_of_from_joint_is_refused(make_pair):
     with pytest.raises(TypeError, match="privilege"):
         Pair.from_config({**make_pair().get_config(), "privilege": ["x"]})
+
+
+@pytest.mark.parametrize(
+    "again", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))], ids=["copy", "pickle"]
+)
+def test_a_copied_pair_is_one_graph(make_pair, rows, again):
+    x, y = rows(16)
+    pair = make_pair()
+    twin = again(pair)
+    np.testing.assert_allclose(twin.light.predict(x, verbose=0), pair.light.predict(x, verbose=0), atol=1e-6)
+    for part in ("shared", "light", "booster"):
+        assert len(getattr(twin, f"{part}_variables")) == len(getattr(pair, f"{part}_variables"))
+    rocket = Rocket(twin)
+    rocket.compile(keras.optimizers.SGD(1.0), "sparse_categorical_crossentropy")
+    rocket.fit(x, y, epochs=3, verbose=0)
+    np.testing.assert_array_equal(twin.light.predict(x, verbose=0), rocket.predict(x, verbose=0)["light"])
+    assert not np.array_equal(twin.light.predict(x, verbose=0), pair.light.predict(x, verbose=0))
