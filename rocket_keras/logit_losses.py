@@ -179,4 +179,8 @@ def of_logits_rank(labels: Any, logits: Any) -> Any:
     themselves; its metrics and plain functions do not.
     """
     one_logit = len(logits.shape) == 2 and logits.shape[-1] == 1
-    return keras.ops.expand_dims(labels, -1) if one_logit and len(labels.shape) == 1 else labels
+    try:
+        rank = len(labels.shape)
+    except ValueError:  # TensorFlow forgets the rank once it has seen labels of either
+        rank = 1
+    return keras.ops.reshape(labels, (-1, 1)) if one_logit and rank == 1 else labels
