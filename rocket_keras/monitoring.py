@@ -1,4 +1,4 @@
-"""In which direction a logged value gets better, said to the callbacks that watch one."""
+"""The direction in which each logged value improves, for callbacks that monitor it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
